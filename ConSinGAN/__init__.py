@@ -1,0 +1,41 @@
+"""ConSinGAN: generative models trained on one image.
+
+    import ConSinGAN
+    run_dir = ConSinGAN.train(input_name="picture.jpg", niter=500)
+    model = ConSinGAN.load(run_dir)
+    for picture in model.sample(4, seed=1): ...   # (1, 3, h, w) tensors in [-1, 1]
+
+Hinz, Fisher, Wang, Wermter: Improved Techniques for Training Single-Image GANs, WACV 2021.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ConSinGAN.sampling import ImageModel
+
+__version__ = "0.1.0"
+
+
+def train(**options: Any) -> Path:
+    """Train a model and return its run directory.
+
+    options: the flags of main_train.py by name. Raises ConSinGAN.errors.UsageError, a one-line
+    message, if they or the picture are wrong.
+    """
+    from ConSinGAN.config import prepare
+    from ConSinGAN.training import train
+
+    return train(prepare(options)).path
+
+
+def load(run_dir: str | Path, device: str = "cpu") -> ImageModel:
+    """Load a trained model: it can sample, reconstruct, animate, harmonize and edit.
+
+    Raises ConSinGAN.errors.UsageError if `run_dir` is not a finished run directory.
+    """
+    from ConSinGAN.run import RunDirectory
+
+    return RunDirectory.open(run_dir).load_model(device)

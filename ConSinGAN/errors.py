@@ -1,0 +1,39 @@
+"""What can go wrong for a reason that the user can mend, and how the scripts say it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class ConSinGANError(Exception):
+    """A failure with a message for the user: one line, names the flag or file, says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ConSinGANError):
+    """Wrong flags or wrong input files; nothing has been done yet."""
+
+    exit_code = 2
+
+
+def run_script(main: Callable[[], None]) -> int:
+    """Run a script's main function and return its exit code (0 done, 1 failed, 2 wrong usage).
+
+    Errors meant for the user become one line on stderr; anything else is a bug and keeps its
+    traceback.
+    """
+    try:
+        main()
+    except ConSinGANError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:  # disk full, read-only or vanished directory
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0

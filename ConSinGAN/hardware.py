@@ -1,0 +1,81 @@
+"""Which device computes, in which precision, and how the machine is tuned for it."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+import torch
+
+from ConSinGAN.config import DeviceConfig
+from ConSinGAN.errors import UsageError
+
+
+def select_device(config: DeviceConfig) -> torch.device:
+    """The device that the flags ask for: CUDA if there is one, else Apple MPS, else the CPU.
+
+    Raises UsageError if --gpu names a card that is not there.
+    """
+    if config.not_cuda:
+        return torch.device("cpu")
+    num_cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if config.gpu is not None:
+        if config.gpu >= num_cards:
+            there = f"only {num_cards}" if num_cards else "no"
+            raise UsageError(
+                f"--gpu {config.gpu}: this machine has {there} CUDA device(s), counted from 0; "
+                "leave the flag away or use --not_cuda"
+            )
+        return torch.device("cuda", config.gpu)
+    if num_cards:
+        return torch.device("cuda", 0)
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def select_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The type of the convolutions' arithmetic for --precision {auto, fp32, bf16}.
+
+    auto is bf16 on CUDA from Ampere on and on processors with bf16 units (AMX or AVX512-BF16),
+    else float32. Raises UsageError if bf16 is asked for where it does not work.
+    """
+    if precision == "fp32":
+        return torch.float32
+    if device.type == "cuda":
+        fast = works = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu":
+        # Without bf16 units the conversions cost more than bf16 saves, and below AVX-512 some
+        # convolutions refuse it.
+        fast = _cpu_has("amx_tile") or _cpu_has("avx512_bf16")
+        works = fast or _cpu_has("avx512")
+    else:
+        fast = works = False
+    if precision == "bf16" and not works:
+        raise UsageError(f"--precision bf16 does not work on this {device.type}; use fp32 or auto")
+    return torch.bfloat16 if fast or precision == "bf16" else torch.float32
+
+
+def _cpu_has(feature: str) -> bool:
+    probe = getattr(torch.cpu, f"_is_{feature}_supported", None)
+    return bool(probe and probe())
+
+
+def tune() -> None:
+    """Keep freed memory in the process instead of giving it back to the system each time.
+
+    Training allocates and frees the same large maps over and over; with glibc's defaults each
+    time costs page faults. Does nothing elsewhere.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        m_trim_threshold, m_mmap_max = -1, -4
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, -1)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for config.yaml."""
+    if device.type == "cuda":
+        return f"cuda:{device.index} ({torch.cuda.get_device_name(device)})"
+    return f"{device.type} ({torch.get_num_threads()} threads)" if device.type == "cpu" else "mps"

@@ -1,0 +1,185 @@
+"""Pictures: files <-> tensors in [-1, 1], masks, compositing, contact sheets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from scipy import ndimage
+from skimage import filters, morphology
+from torch import Tensor
+
+from ConSinGAN.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+MASK_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
+
+
+def read_image(path: str | Path, channels: int = 3, flag: str = "--input_name") -> Tensor:
+    """Read a picture as people see it: a (1, channels, H, W) float32 tensor in [-1, 1].
+
+    EXIF rotation is applied, grey, palette, CMYK and 16-bit pictures are converted, transparency
+    is put on white. channels: 3 for RGB, 1 for grey. flag: named in error messages.
+    Raises UsageError if the file is missing or is not a picture of at least 2x2 pixels.
+    """
+    pixels = _read_pixels(path, flag, background=255)
+    if channels == 1:  # ITU-R 601 luma
+        pixels = pixels @ np.array([[0.299], [0.587], [0.114]])
+    tensor = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+    return (tensor * 2 - 1).clamp(-1, 1).contiguous()
+
+
+def read_mask(path: str | Path, flag: str = "--mask") -> Tensor:
+    """Read a mask: a (1, 1, H, W) float32 tensor in [0, 1], the picture's luminance.
+
+    Transparent parts count as black. Raises UsageError as `read_image` does.
+    """
+    luminance = _read_pixels(path, flag, background=0) @ np.array([0.299, 0.587, 0.114])
+    return torch.from_numpy(luminance.astype(np.float32))[None, None]
+
+
+def _read_pixels(path: str | Path, flag: str, background: int) -> np.ndarray:
+    """Decode a picture file to (H, W, 3) float64 in [0, 1]."""
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"{flag} {path}: there is no such file")
+    if not path.is_file():
+        raise UsageError(f"{flag} {path}: is not a picture file")
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            picture = ImageOps.exif_transpose(picture)
+    except Image.DecompressionBombError as error:
+        raise UsageError(f"{flag} {path}: the picture is too large to be read safely") from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise UsageError(f"{flag} {path}: is not a readable picture, or is damaged") from error
+    if min(picture.size) < 2:
+        raise UsageError(f"{flag} {path}: the picture is only {_size_text(picture.size)} pixels")
+    return _to_rgb(picture, path, background)
+
+
+def _to_rgb(picture: Image.Image, path: Path, background: int) -> np.ndarray:
+    if picture.mode.startswith("I") or picture.mode == "F":  # more than 8 bits a channel
+        grey = np.asarray(picture, dtype=np.float64)
+        if picture.mode == "F":  # no range is stated: 0..1 or, if brighter, 0..255
+            grey = grey / (1.0 if np.nanmax(grey) <= 1.0 else 255.0)
+        else:
+            grey = grey / 65535.0
+        grey = np.nan_to_num(grey).clip(0, 1)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        picture = picture.convert("RGBA")
+        if picture.getextrema()[3][0] < 255:
+            colour = "white" if background else "black"
+            log.info("%s: transparent parts are put on %s", path, colour)
+            backdrop = Image.new("RGBA", picture.size, (background,) * 3 + (255,))
+            picture = Image.alpha_composite(backdrop, picture)
+    return np.asarray(picture.convert("RGB"), dtype=np.float64) / 255.0
+
+
+def _size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def to_bytes(image: Tensor) -> np.ndarray:
+    """Turn (N, C, H, W) or (C, H, W) in [-1, 1] into uint8 (.., H, W, 3), rounded."""
+    levels = ((image.detach().float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    levels = levels.movedim(-3, -1).cpu().numpy()
+    return np.repeat(levels, 3, axis=-1) if levels.shape[-1] == 1 else np.ascontiguousarray(levels)
+
+
+def save_image(image: Tensor | np.ndarray, path: str | Path) -> None:
+    """Write one picture, (1, C, H, W) in [-1, 1] or uint8 (H, W, 3); the extension decides how."""
+    pixels = to_bytes(image)[0] if isinstance(image, Tensor) else image
+    picture = Image.fromarray(pixels)
+    if Path(path).suffix == ".png":
+        picture.save(path, compress_level=3)
+    else:
+        picture.save(path, quality=95, subsampling=0)
+
+
+class ImageWriter:
+    """Writes pictures on other threads, a bounded number ahead. Use as a context manager."""
+
+    def __init__(self, max_pending: int = 32) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=2)
+        self._pending: list[Future] = []
+        self._max_pending = max_pending
+
+    def save(self, image: np.ndarray, path: Path) -> None:
+        """Queue one uint8 (H, W, 3) picture. An error in writing is raised at a later call."""
+        self._pending.append(self._pool.submit(save_image, image, path))
+        if len(self._pending) >= self._max_pending:
+            self._pending.pop(0).result()
+
+    def __enter__(self) -> ImageWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(wait=True)
+        if exception[0] is None:
+            for future in self._pending:
+                future.result()
+
+
+def save_gif(frames: Sequence[np.ndarray], path: str | Path, fps: int) -> None:
+    """Write uint8 (H, W, 3) frames as an endless GIF at `fps` frames per second."""
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0
+    )
+
+
+def make_sheet(images: Sequence[Tensor], columns: int = 5, gap: int = 4) -> np.ndarray:
+    """Lay pictures (1, C, H, W), of one size or several, on a white sheet: uint8 (H', W', 3)."""
+    tiles = [to_bytes(image)[0] for image in images]
+    height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, dtype=np.uint8
+    )
+    for index, tile in enumerate(tiles):
+        top = gap + index // columns * (height + gap)
+        left = gap + index % columns * (width + gap)
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    return sheet
+
+
+def find_mask(naive_path: str | Path) -> Path | None:
+    """The mask that lies beside a naive picture: `<stem>_mask.<any picture extension>`, or None."""
+    naive_path = Path(naive_path)
+    extensions = (naive_path.suffix.lstrip("."), *MASK_EXTENSIONS)
+    for extension in filter(None, extensions):
+        for spelling in (extension, extension.upper()):
+            candidate = naive_path.with_name(f"{naive_path.stem}_mask.{spelling}")
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def soften_mask(mask: np.ndarray, radius: int, sigma: float = 5.0) -> Tensor:
+    """Grow a binary (H, W) mask by a disc and blur its edge: (1, 1, H, W) in [0, 1].
+
+    radius, sigma: pixels. As in the paper's code the upper half of the blurred mask is stretched
+    to the full range. Raises ValueError for an empty mask.
+    """
+    if not mask.any():
+        raise ValueError("the mask is empty")
+    grown = ndimage.binary_dilation(mask, morphology.disk(radius))
+    soft = filters.gaussian(grown.astype(np.float64), sigma, mode="nearest", truncate=4.0)
+    soft = torch.from_numpy(soft.astype(np.float32))[None, None]
+    soft = ((soft - 0.5) * 2).clamp(-1, 1)
+    low, high = soft.min(), soft.max()
+    return torch.ones_like(soft) if high == low else (soft - low) / (high - low)
+
+
+def composite(background: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """Show `image` where `mask` is 1 and `background` where it is 0; all (1, C, H, W)."""
+    return (1 - mask) * background + mask * image

@@ -1,0 +1,132 @@
+"""The convolution block: convolution, optional normalisation, activation.
+
+With a leaky ReLU the convolution and its activation are one autograd node: the activation works
+in place and its gradient is read off the sign of the output, so one map is kept instead of two.
+Weights stay float32; the arithmetic is done in the type of the input.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+def leaky_gradient(grad: Tensor, output: Tensor, slope: float) -> Tensor:
+    """Gradient before a leaky ReLU, from the one behind it and the leaky ReLU's output."""
+    return torch.ops.aten.leaky_relu_backward(grad, output, slope, True)
+
+
+def compute_weight(weight: Tensor, like: Tensor) -> Tensor:
+    """The weight in the type of `like`, channels last."""
+    return weight.to(like.dtype, memory_format=torch.channels_last)
+
+
+class _ConvLeakyReLU(torch.autograd.Function):
+    """leaky_relu(conv2d(x)); slope 1 means no activation. Differentiable once."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, padding, slope):
+        w = compute_weight(weight, x)
+        out = F.conv2d(x, w, bias.to(x.dtype), padding=padding)
+        if slope != 1:
+            F.leaky_relu_(out, slope)
+        ctx.save_for_backward(x, w, out if slope != 1 else None)
+        ctx.padding, ctx.slope = padding, slope
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        x, w, out = ctx.saved_tensors
+        if out is not None:
+            grad = leaky_gradient(grad, out, ctx.slope)
+        grad_x, grad_w, grad_b = torch.ops.aten.convolution_backward(
+            grad, x, w, [w.shape[0]], [1, 1], [ctx.padding] * 2, [1, 1], False, [0, 0], 1,
+            ctx.needs_input_grad[:3],
+        )  # fmt: skip
+        if grad_w is not None:
+            grad_w, grad_b = grad_w.float(), grad_b.float()
+        return grad_x, grad_w, grad_b, None, None
+
+
+def conv(x: Tensor, weight: Tensor, bias: Tensor, padding: int = 0, slope: float = 1) -> Tensor:
+    """leaky_relu(conv2d(x, weight, bias), slope) in the type of x; slope 1: the convolution alone.
+
+    x: (N, C, H, W), channels last is fast. Gradients of the weights are float32.
+    """
+    return _ConvLeakyReLU.apply(x, weight, bias, padding, slope)
+
+
+def make_activation(name: str, slope: float) -> nn.Module:
+    """The activation of that name; `slope` is the leaky ReLU's."""
+    return {
+        "lrelu": lambda: nn.LeakyReLU(slope),
+        "elu": nn.ELU,
+        "prelu": nn.PReLU,
+        "selu": nn.SELU,
+    }[name]()
+
+
+class PictureNorm(nn.Module):
+    """Batch normalisation with the statistics of each single picture, always (never running ones).
+
+    Equal to training-mode batch norm on a batch of one, which is how the paper's code trains and
+    samples; a batch of n here gives what n batches of one would.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[0] == 1:
+            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+class ConvBlock(nn.Module):
+    """Convolution without (or with `padding`) zero padding, optional PictureNorm, activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        ker_size: int,
+        padding: int,
+        activation: str,
+        slope: float,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, ker_size)
+        if batch_norm:
+            self.norm = PictureNorm(out_channels)
+        self.padding = padding
+        # Without a norm in between, a leaky ReLU is done by the convolution's own node.
+        self.fused_slope = slope if activation == "lrelu" and not batch_norm else 1
+        self.batch_norm = batch_norm
+        if self.fused_slope == 1:
+            self.activation = make_activation(activation, slope)
+
+    def forward(self, x: Tensor, border: int = 0) -> Tensor:
+        """(N, in, H, W) -> (N, out, h, w); `border` more zeros are put around x."""
+        weight, bias = self.conv.weight, self.conv.bias
+        x = conv(x, weight, bias, self.padding + border, self.fused_slope)
+        if self.batch_norm:
+            x = self.norm(x)
+        return x if self.fused_slope != 1 else self.activation(x)
+
+
+@torch.no_grad()
+def init_weights(module: nn.Module) -> None:
+    """Convolution weights N(0, 0.02), norm weights N(1, 0.02); biases keep torch's default."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            part.weight.normal_(0, 0.02)
+        elif isinstance(part, PictureNorm):
+            part.weight.normal_(1, 0.02)
+            part.bias.zero_()

@@ -1,0 +1,52 @@
+"""Animation: short loops from a walk through noise space (paper section 4.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ConSinGAN.modes.base import Mode, images, noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ConSinGAN.config import EvalConfig
+    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.sampling import ImageModel
+
+ALPHA = 0.1
+BETAS = (0.80, 0.85, 0.90, 0.95)
+START_SCALES = (0, 1, 2)
+PREVIEW_FRAMES = 20
+
+
+class Animation(Mode):
+    """As generation, but the reconstruction too starts from noise, around which the walk goes."""
+
+    name = "animation"
+    rank = 2
+    summary = "GIFs that move the picture"
+    defaults = {"min_size": 20}
+    wide_border = True
+
+    def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+        return noise.draw(real.shape, streams.noise)
+
+    def preview(
+        self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
+        naive: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().preview(model, folder, iteration, streams)
+        start = min(model.config.start_scale, model.generator.num_stages - 1)
+        frames = list(model.animate(PREVIEW_FRAMES, start, ALPHA))
+        images.save_gif(frames, folder / "animation.gif", fps=10)
+
+    def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
+        images.save_image(model.reconstruct(), folder / f"reconstruction.{config.format}")
+        for start_scale in START_SCALES:
+            if start_scale >= model.generator.num_stages:
+                break  # nothing would move
+            for beta in BETAS:
+                frames = model.animate(config.num_frames, start_scale, ALPHA, beta, config.seed)
+                name = f"start_scale={start_scale}_alpha={ALPHA}_beta={beta}.gif"
+                images.save_gif(list(frames), folder / name, config.fps)

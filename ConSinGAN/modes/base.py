@@ -1,0 +1,139 @@
+"""What a mode is. All hooks have defaults, so a new mode is a new file with what differs.
+
+A mode holds no state: it says where noise goes and what enters stage 0, and what evaluation
+writes. Modules that need torch are imported on first use (`Lazy`), which keeps `--help` quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ConSinGAN.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from ConSinGAN.config import EvalConfig, TrainConfig
+    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.sampling import ImageModel
+
+
+class Lazy:
+    """Stands for a module that is imported when something of it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
+
+
+images = Lazy("ConSinGAN.images")
+noise = Lazy("ConSinGAN.noise")
+pyramid = Lazy("ConSinGAN.pyramid")
+
+NUM_SHEET_SAMPLES = 9
+
+
+class Mode:
+    """The defaults are those of unconditional generation."""
+
+    name: ClassVar[str] = ""  # what --train_mode calls it; no name, no mode
+    rank: ClassVar[int] = 100  # place in lists
+    summary: ClassVar[str] = ""  # one line for --help
+    defaults: ClassVar[Mapping[str, Any]] = {}  # values that differ from TrainConfig's
+    fine_tune_defaults: ClassVar[Mapping[str, Any]] = {"niter": 500}
+    wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
+
+    # Training -----------------------------------------------------------------------------
+
+    def validate(self, config: TrainConfig) -> None:
+        """Raise UsageError, naming the flag, if the configuration makes no sense here."""
+        if config.fine_tune:
+            raise UsageError(
+                f"--fine_tune: --train_mode {self.name} has no fine-tuning; "
+                "harmonization and editing have"
+            )
+        if config.naive_img is not None:
+            raise UsageError(
+                f"--naive_img: --train_mode {self.name} has no use for it; "
+                "harmonization and editing have"
+            )
+
+    def spacing(self, factor: float, num_stages: int) -> list[float]:
+        """Scales of the stages below the finest, coarsest first; see `pyramid`."""
+        return pyramid.dense_scales(factor, num_stages)
+
+    def make_pyramid(self, picture: Tensor, config: TrainConfig) -> list[Tensor]:
+        """The real pictures of all stages, coarsest first."""
+        return pyramid.make_pyramid(
+            picture, config.train_stages, config.min_size, config.max_size, self.spacing
+        )
+
+    def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+        """The stage-0 input of the reconstruction; real: the coarsest picture (1, C, h, w)."""
+        return real
+
+    def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+        """The stage-0 input of one iteration or of random pictures, (N, C, h, w) as `real`."""
+        return noise.draw(real.shape, streams.noise)
+
+    def naive_input(self, naive: Tensor, streams: RandomStreams) -> Tensor:
+        """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
+        raise UsageError(f"--model_dir: a model trained for {self.name} makes no composites")
+
+    def preview(
+        self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
+        naive: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """Write `reconstruction_*`, `fake_sample_*` and the sample sheet of the current stage."""
+        reconstruction = model.reconstruct()
+        samples = list(model.sample(NUM_SHEET_SAMPLES, streams=streams))
+        images.save_image(reconstruction, folder / f"reconstruction_{iteration}.png")
+        images.save_image(samples[0], folder / f"fake_sample_{iteration}.png")
+        sheet = images.make_sheet([model.real, reconstruction, *samples], columns=4)
+        images.save_image(sheet, folder / "sample_sheet.png")
+
+    # Evaluation ---------------------------------------------------------------------------
+
+    def validate_evaluation(self, config: EvalConfig) -> None:
+        """Raise UsageError, naming the flag, before anything is computed or written."""
+        if config.naive_img is not None or config.mask is not None:
+            flag = "--naive_img" if config.naive_img is not None else "--mask"
+            raise UsageError(
+                f"{flag}: the model was trained for {self.name}, which makes no composites"
+            )
+
+    def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
+        """Write the reconstruction and random samples at several sizes into `folder`."""
+        images.save_image(model.reconstruct(), folder / f"reconstruction.{config.format}")
+        for scale, size, name in sample_sets(config):
+            target = folder / name
+            target.mkdir(parents=True, exist_ok=True)
+            pictures = model.sample(config.num_samples, config.seed, scale=scale, size=size)
+            with images.ImageWriter() as writer:
+                for index, picture in enumerate(pictures):
+                    path = target / f"gen_sample_{index}.{config.format}"
+                    writer.save(images.to_bytes(picture)[0], path)
+
+
+def sample_sets(config: EvalConfig) -> list[tuple[tuple[float, float], Any, str]]:
+    """Which sizes to sample at, and in which folders: [(scale (h, w), size or None, name)]."""
+    if config.size is not None:
+        height, width = config.size
+        return [((1.0, 1.0), config.size, f"random_samples_size_h_{height}_w_{width}")]
+    if config.scale_h is not None or config.scale_w is not None:
+        scales = [(config.scale_h or 1.0, config.scale_w or 1.0)]
+    else:
+        scales = [(1, 1), (1, 2), (2, 1), (2, 2)]
+    return [(scale, None, _folder_name(*scale)) for scale in scales]
+
+
+def _folder_name(scale_h: float, scale_w: float) -> str:
+    if (scale_h, scale_w) == (1, 1):
+        return "random_samples"
+    return f"random_samples_scale_h_{scale_h:g}_scale_w_{scale_w:g}"

@@ -1,0 +1,39 @@
+"""Editing: turn a rough edit into a clean picture (paper appendix)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ConSinGAN.modes.base import noise
+from ConSinGAN.modes.composite import Composite, augment
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ConSinGAN.noise import RandomStreams
+
+NOISE = 0.1  # standard deviation of what is added to every stage-0 input
+
+
+def _add_noise(picture: Tensor, streams: RandomStreams) -> Tensor:
+    return picture + NOISE * noise.draw(picture.shape, streams.noise)
+
+
+class Editing(Composite):
+    """Learns to mend a picture whose tiles were moved a little."""
+
+    name = "editing"
+    rank = 4
+    summary = "turns a rough edit of the picture into a clean one"
+    defaults = {"batch_norm": True, "niter": 1000}
+    result_name = "edited"
+    mask_radius = 20
+
+    def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+        return _add_noise(real, streams)
+
+    def augment(self, real: Tensor, streams: RandomStreams) -> Tensor:
+        return _add_noise(augment.random_shuffle(real, streams.augmentation), streams)
+
+    def naive_input(self, naive: Tensor, streams: RandomStreams) -> Tensor:
+        return _add_noise(naive, streams)

@@ -1,0 +1,12 @@
+"""Unconditional generation: random pictures like the training picture (paper section 4.1)."""
+
+from ConSinGAN.modes.base import Mode
+
+
+class Generation(Mode):
+    """Noise in, picture out; borders are upsampled rather than padded."""
+
+    name = "generation"
+    rank = 0
+    summary = "random variations of the picture, at any size"
+    wide_border = True

@@ -1,0 +1,36 @@
+"""Harmonization: blend a pasted object into the picture's style (paper section 4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ConSinGAN.modes.base import pyramid
+from ConSinGAN.modes.composite import Composite, augment
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ConSinGAN.noise import RandomStreams
+
+
+class Harmonization(Composite):
+    """Learns to undo colour changes and holes; stages are few, large and evenly spaced."""
+
+    name = "harmonization"
+    rank = 3
+    summary = "blends what was pasted into the picture"
+    defaults = {
+        "train_stages": 3,
+        "min_size": 120,
+        "lrelu_alpha": 0.3,
+        "niter": 1000,
+        "batch_norm": True,
+    }
+    result_name = "harmonized"
+    mask_radius = 7
+
+    def spacing(self, factor: float, num_stages: int) -> list[float]:
+        return pyramid.geometric_scales(factor, num_stages)
+
+    def augment(self, real: Tensor, streams: RandomStreams) -> Tensor:
+        return augment.photometric_and_holes(real, streams.augmentation)

@@ -1,0 +1,11 @@
+"""Retargeting: the picture at other sizes and aspect ratios (paper appendix)."""
+
+from ConSinGAN.modes.base import Mode
+
+
+class Retarget(Mode):
+    """As generation, but zero padding tells the network where the picture's borders are."""
+
+    name = "retarget"
+    rank = 1
+    summary = "the picture at other sizes and aspect ratios"

@@ -1,0 +1,91 @@
+"""Watching a run: progress bar or plain lines, and TensorBoard scalars."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+SCALARS_PER_STAGE = 200  # points in TensorBoard's curves
+LINES_PER_STAGE = 5  # plain lines where there is no terminal
+
+
+def open_tensorboard(folder: Path) -> object | None:
+    """A TensorBoard writer into `folder`; without tensorboard None, and one line once."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        log.info("TensorBoard is not installed: no curves are written (pip install tensorboard)")
+        return None
+    return SummaryWriter(str(folder))
+
+
+class StageMonitor:
+    """Shows one stage's progress and losses. Use as a context manager.
+
+    Losses are tensors and are read, which on a GPU means waiting for it, only when shown.
+    """
+
+    def __init__(
+        self, stage: int, num_stages: int, size: tuple[int, int], niter: int, folder: Path,
+        start: int = 0,
+    ) -> None:  # fmt: skip
+        self.title = f"stage {stage + 1}/{num_stages} ({size[1]}x{size[0]})"
+        self.niter, self.start = niter, start
+        self.writer = open_tensorboard(folder)
+        self.scalar_every = max(1, niter // SCALARS_PER_STAGE)
+        self.line_every = max(1, niter // LINES_PER_STAGE)
+        self.started = self.shown = time.monotonic()
+        self.terminal = sys.stderr.isatty() and log.isEnabledFor(logging.INFO)
+        self.bar = tqdm(
+            total=niter, initial=start, desc=self.title, disable=not self.terminal, leave=True,
+            dynamic_ncols=True, unit="it",
+        )  # fmt: skip
+
+    def update(self, iteration: int, losses: Mapping[str, Tensor]) -> None:
+        """Count one finished iteration (0-based) and show its losses when they are due."""
+        self.bar.update()
+        done = iteration + 1
+        if self.writer is not None and (done % self.scalar_every == 0 or done == self.niter):
+            for name, value in losses.items():
+                self.writer.add_scalar(f"loss/{name}", float(value), done)
+        if self.terminal and time.monotonic() - self.shown > 0.5:
+            self.shown = time.monotonic()
+            self.bar.set_postfix({name: f"{float(v):.3g}" for name, v in losses.items()})
+        if not self.terminal and (done % self.line_every == 0 or done == self.niter):
+            seconds = (time.monotonic() - self.started) / (done - self.start)
+            left = seconds * (self.niter - done)
+            text = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
+            log.info("%s: %d/%d, %s, %s left", self.title, done, self.niter, text, _clock(left))
+
+    def __enter__(self) -> StageMonitor:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.close()
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def setup_logging(level: int = logging.INFO) -> None:
+    """Send the package's messages to stderr as plain lines."""
+    package = logging.getLogger("ConSinGAN")
+    if not package.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        package.addHandler(handler)
+        package.propagate = False
+    package.setLevel(level)

@@ -1,0 +1,76 @@
+"""The real pictures of every stage, and their sizes (paper section 3.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ConSinGAN.errors import UsageError
+from ConSinGAN.resize import resize, scaled_size
+
+
+def geometric_scales(factor: float, num_stages: int) -> list[float]:
+    """Scales of the stages below the finest, coarsest first: each is `factor` of the next."""
+    last = num_stages - 1
+    return [factor ** (last - stage) for stage in range(last)]
+
+
+def dense_scales(factor: float, num_stages: int) -> list[float]:
+    """ConSinGAN's spacing: more stages at low resolution, fewer at high resolution."""
+    last = num_stages - 1
+    if last == 1:  # the limit of the formula, which divides by ln 1
+        return [factor]
+    return [
+        factor ** (((last - 1) / math.log(last)) * math.log(last - stage) + 1)
+        for stage in range(last)
+    ]
+
+
+def finest_scale(size: tuple[int, int], max_size: int) -> float:
+    """The factor that brings the longer side of (H, W) down to `max_size`; never above 1."""
+    return min(max_size / max(size), 1)
+
+
+def scale_factor(finest: tuple[int, int], num_stages: int, min_size: int) -> float:
+    """The ratio r whose (num_stages - 1)-th power takes the finest short side to `min_size`."""
+    return (min_size / min(finest)) ** (1 / (num_stages - 1))
+
+
+def stage_sizes(
+    size: tuple[int, int], num_stages: int, min_size: int, max_size: int, spacing: callable
+) -> list[tuple[int, int]]:
+    """(h, w) of every stage, coarsest first, for a picture of `size` (H, W).
+
+    spacing: `dense_scales` or `geometric_scales`.
+    Raises UsageError if the picture is too small for the flags.
+    """
+    if num_stages < 2:
+        raise UsageError(f"--train_stages must be at least 2, not {num_stages}")
+    finest = scaled_size(size, finest_scale(size, max_size))
+    if min(finest) < min_size:
+        raise UsageError(
+            f"--min_size {min_size}: the picture of {size[1]}x{size[0]} pixels is only "
+            f"{finest[1]}x{finest[0]} at the finest stage; lower --min_size or raise --max_size"
+        )
+    factor = scale_factor(finest, num_stages, min_size)
+    return [scaled_size(finest, q) for q in spacing(factor, num_stages)] + [finest]
+
+
+def make_pyramid(
+    picture: Tensor, num_stages: int, min_size: int, max_size: int, spacing: callable
+) -> list[Tensor]:
+    """The real pictures, coarsest first, each resized directly from the finest one.
+
+    picture: (1, C, H, W) in [-1, 1]; so are the results. Sizes as `stage_sizes` says.
+    """
+    stage_sizes(tuple(picture.shape[-2:]), num_stages, min_size, max_size, spacing)
+    finest = resize(picture, scale=finest_scale(picture.shape[-2:], max_size))
+    factor = scale_factor(finest.shape[-2:], num_stages, min_size)
+    return [resize(finest, scale=q) for q in spacing(factor, num_stages)] + [finest]
+
+
+def sizes_of(reals: Sequence[Tensor]) -> list[tuple[int, int]]:
+    """(h, w) of every picture."""
+    return [tuple(real.shape[-2:]) for real in reals]

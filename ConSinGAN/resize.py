@@ -1,0 +1,127 @@
+"""Two linear operators on pictures, both separable: antialiased resizing and bicubic upsampling.
+
+Each axis is one matrix; a resize is two matrix products. The matrices are cached.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TILE = 160  # output rows per block of a banded interpolation matrix
+
+
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(H, W) scaled and rounded up, in double precision."""
+    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
+
+
+def _keys(x: np.ndarray, a: float) -> np.ndarray:
+    """Keys' cubic convolution kernel with parameter a, support [-2, 2]."""
+    x = np.abs(x)
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
+
+
+@lru_cache(maxsize=256)
+def resize_matrix(num_in: int, num_out: int, scale: float) -> np.ndarray:
+    """The (num_out, num_in) float64 matrix that resizes one axis by `scale`.
+
+    MATLAB's cubic `imresize` (a = -0.5, centres aligned): the kernel is widened by 1/scale when
+    shrinking, positions outside are mirrored on both sides, rows sum to 1.
+    """
+    shrink = min(scale, 1.0)
+    width = 4 / shrink
+    centre = (np.arange(num_out) + 0.5) / scale - 0.5  # 0-based input coordinates
+    first = np.floor(centre - width / 2).astype(int)
+    taps = first[:, None] + np.arange(math.ceil(width) + 2)
+    weights = shrink * _keys(shrink * (centre[:, None] - taps), a=-0.5)
+    weights /= weights.sum(axis=1, keepdims=True)
+    mirrored = taps % (2 * num_in)
+    mirrored = np.minimum(mirrored, 2 * num_in - 1 - mirrored)
+    matrix = np.zeros((num_out, num_in))
+    np.add.at(matrix, (np.arange(num_out)[:, None], mirrored), weights)
+    return matrix
+
+
+def resize(
+    image: Tensor,
+    size: tuple[int, int] | None = None,
+    scale: float | None = None,
+    clamp: bool = True,
+) -> Tensor:
+    """Resize (N, C, H, W) with antialiasing, to `size` (h, w) or by the factor `scale`.
+
+    Sizes from a scale are rounded up while the sampling keeps the nominal scale, as in the paper's
+    code. Computed in float64; the result is float32 and, if asked for, clamped to [-1, 1].
+    """
+    height, width = image.shape[-2:]
+    if scale is not None:
+        out, scales = scaled_size((height, width), scale), (scale, scale)
+    else:
+        out, scales = size, (size[0] / height, size[1] / width)
+    result = image.double()
+    if scales[0] != 1:
+        rows = torch.from_numpy(resize_matrix(height, out[0], scales[0])).to(image.device)
+        result = rows @ result
+    if scales[1] != 1:
+        columns = torch.from_numpy(resize_matrix(width, out[1], scales[1])).to(image.device)
+        result = result @ columns.T
+    result = result.float()
+    return result.clamp(-1, 1) if clamp else result
+
+
+@lru_cache(maxsize=256)
+def upsampling_matrix(num_in: int, num_out: int) -> np.ndarray:
+    """The (num_out, num_in) float64 matrix of torch's bicubic upsampling with aligned corners.
+
+    Keys' kernel with a = -0.75; positions outside repeat the border sample.
+    """
+    step = (num_in - 1) / (num_out - 1) if num_out > 1 else 0.0
+    centre = np.arange(num_out) * step
+    taps = np.floor(centre).astype(int)[:, None] + np.arange(-1, 3)
+    weights = _keys(centre[:, None] - taps, a=-0.75)
+    matrix = np.zeros((num_out, num_in))
+    np.add.at(matrix, (np.arange(num_out)[:, None], taps.clip(0, num_in - 1)), weights)
+    return matrix
+
+
+@lru_cache(maxsize=256)
+def _upsampling_tiles(
+    num_in: int, num_out: int, device: torch.device, dtype: torch.dtype
+) -> list[tuple[int, int, Tensor]]:
+    """The banded matrix in blocks of TILE rows: [(first input, last input + 1, block)]."""
+    matrix = upsampling_matrix(num_in, num_out)
+    tiles = []
+    for top in range(0, num_out, TILE):
+        block = matrix[top : top + TILE]
+        used = np.flatnonzero(block.any(axis=0))
+        start, stop = int(used[0]), int(used[-1]) + 1
+        tiles.append((start, stop, torch.from_numpy(block[:, start:stop]).to(device, dtype)))
+    return tiles
+
+
+def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bicubic interpolation with aligned corners, (N, C, H, W) -> (N, C, h, w).
+
+    Equals torch's `interpolate(mode="bicubic", align_corners=True)` within rounding, as two matrix
+    products on the channels-last layout, which the result has too.
+    """
+    (n, c, height, width), (h, w) = x.shape, size
+    x = x.permute(0, 2, 3, 1)  # n H W c: the layout of the memory, if it is channels last
+    if h != height:
+        rows = x.reshape(n, height, width * c)
+        tiles = _upsampling_tiles(height, h, x.device, x.dtype)
+        x = torch.cat([block @ rows[:, a:b] for a, b, block in tiles], dim=1)
+        x = x.view(n, h, width, c)
+    if w != width:
+        columns = x.reshape(n * h, width, c)
+        tiles = _upsampling_tiles(width, w, x.device, x.dtype)
+        x = torch.cat([block @ columns[:, a:b] for a, b, block in tiles], dim=1)
+        x = x.view(n, h, w, c)
+    return x.permute(0, 3, 1, 2)

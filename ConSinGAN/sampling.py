@@ -1,0 +1,221 @@
+"""A model of one picture, and everything that it can draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ConSinGAN import images
+from ConSinGAN.config import TrainConfig
+from ConSinGAN.errors import UsageError
+from ConSinGAN.models import Critic, Generator
+from ConSinGAN.noise import NoiseShape, RandomStreams
+from ConSinGAN.pyramid import sizes_of
+from ConSinGAN.resize import resize
+
+if TYPE_CHECKING:
+    from ConSinGAN.modes.base import Mode
+
+BATCH_PIXELS = 400_000  # pictures are drawn in batches of about so many pixels
+
+
+def make_generator(config: TrainConfig, mode: Mode) -> Generator:
+    """A fresh one-stage generator for the configuration."""
+    return Generator(
+        num_filters=config.nfc,
+        num_layer=config.num_layer,
+        ker_size=config.ker_size,
+        padding=config.padd_size,
+        image_channels=config.nc_im,
+        activation=config.activation,
+        slope=config.lrelu_alpha,
+        batch_norm=config.batch_norm,
+        wide_border=mode.wide_border,
+    )
+
+
+def make_critic(config: TrainConfig) -> Critic:
+    """A fresh critic for the configuration."""
+    return Critic(
+        num_filters=config.nfc,
+        num_layer=config.num_layer,
+        ker_size=config.ker_size,
+        padding=config.padd_size,
+        image_channels=config.nc_im,
+        activation=config.activation,
+        slope=config.lrelu_alpha,
+    )
+
+
+@dataclass
+class ImageModel:
+    """A generator with all that it needs to draw: also half-trained, while it grows.
+
+    reals: the pictures of all stages, (1, C, h, w) in [-1, 1]. fixed_noise: the reconstruction's
+    input for every stage grown so far. noise_amp: their amplitudes; the first is never used.
+    """
+
+    config: TrainConfig
+    mode: Mode
+    generator: Generator
+    reals: list[Tensor]
+    fixed_noise: list[Tensor] = field(default_factory=list)
+    noise_amp: list[float] = field(default_factory=list)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.generator.tail[0].weight.device
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(h, w) of the stages grown so far."""
+        return sizes_of(self.reals[: self.generator.num_stages])
+
+    @property
+    def real(self) -> Tensor:
+        """The real picture of the last stage."""
+        return self.reals[self.generator.num_stages - 1]
+
+    @property
+    def noise_shape(self) -> NoiseShape:
+        """The shape of the noise maps."""
+        return NoiseShape(
+            self.config.nc_im, self.config.nfc, border=self.generator.noise_border
+        )  # fmt: skip
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Compute in this type: torch.float32 or torch.bfloat16."""
+        self.generator.dtype = dtype
+
+    @torch.no_grad()
+    def draw(
+        self, noise: Sequence[Tensor], sizes: Sequence[tuple[int, int]] | None = None
+    ) -> Tensor:
+        """The pictures (N, C, h, w) for given noise maps; sizes: of the stages, if not native."""
+        return self.generator(noise, sizes or self.sizes, self.noise_amp)
+
+    def reconstruct(self) -> Tensor:
+        """The training picture as the model remembers it: (1, C, h, w) in [-1, 1]."""
+        return self.draw(self.fixed_noise)
+
+    def scaled_sizes(self, scale_h: float, scale_w: float) -> list[tuple[int, int]]:
+        """All stage sizes, scaled and rounded down."""
+        return [(max(int(h * scale_h), 1), max(int(w * scale_w), 1)) for h, w in self.sizes]
+
+    def sizes_for(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """The stage sizes that end at exactly `size` (h, w)."""
+        height, width = self.sizes[-1]
+        return [*self.scaled_sizes(size[0] / height, size[1] / width)[:-1], tuple(size)]
+
+    def random_noise(
+        self, streams: RandomStreams, num: int = 1, sizes: Sequence[tuple[int, int]] | None = None
+    ) -> list[Tensor]:
+        """Noise maps for `num` random pictures, the mode's own input at stage 0."""
+        sizes = sizes or self.sizes
+        real = self.reals[0]
+        if tuple(real.shape[-2:]) != tuple(sizes[0]):
+            real = resize(real, size=sizes[0])
+        first = self.mode.draw_input(real.expand(num, -1, -1, -1), streams)
+        return [first, *self.noise_shape.draw(sizes, streams.noise, num, first=1)]
+
+    def sample(
+        self,
+        num: int = 1,
+        seed: int = 0,
+        *,
+        scale: tuple[float, float] = (1.0, 1.0),
+        size: tuple[int, int] | None = None,
+        streams: RandomStreams | None = None,
+    ) -> Iterator[Tensor]:
+        """Draw `num` random pictures, each (1, C, h, w) in [-1, 1], one after the other.
+
+        scale: factors of (height, width); size: an exact (h, w) in pixels instead. A picture
+        depends on the seed and on its position only as far as it is drawn with others in batches.
+        """
+        streams = streams or RandomStreams(seed, self.device)
+        sizes = self.sizes_for(size) if size else self.scaled_sizes(*scale)
+        batch = max(1, min(8, BATCH_PIXELS // (sizes[-1][0] * sizes[-1][1])))
+        for start in range(0, num, batch):
+            noise = self.random_noise(streams, min(batch, num - start), sizes)
+            yield from self.draw(noise, sizes).split(1)
+
+    def animate(
+        self,
+        num_frames: int = 100,
+        start_scale: int = 0,
+        alpha: float = 0.1,
+        beta: float = 0.9,
+        seed: int = 0,
+    ) -> Iterator[np.ndarray]:
+        """Walk through noise space around the reconstruction: uint8 (h, w, 3) frames.
+
+        start_scale: stages below it stay still. alpha: pull back to the fixed noise. beta:
+        smoothness. See `random_walk`.
+        """
+        streams = RandomStreams(seed, self.device)
+        draws = (self.random_noise(streams) for _ in range(num_frames + 1))
+        for noise in random_walk(self.fixed_noise, draws, alpha, beta, start_scale):
+            yield images.to_bytes(self.draw(noise))[0]
+
+    def harmonize(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
+        """Blend what was pasted into `naive`; see `compose`."""
+        return self.compose(naive, mask, seed)
+
+    def edit(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
+        """Turn a rough edit into a clean picture; see `compose`."""
+        return self.compose(naive, mask, seed)
+
+    def compose(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
+        """Send a naive picture through the model: (1, C, h, w) in [-1, 1].
+
+        naive: (1, C, H, W) in [-1, 1], of any size with the training picture's aspect ratio.
+        mask: (1, 1, H, W) in [0, 1]; outside of it (below one half) the naive picture is kept.
+        Raises UsageError if the model was not trained for composites or the mask is empty.
+        """
+        streams = RandomStreams(seed, self.device)
+        coarsest = resize(naive, size=self.sizes[0]).to(self.device)
+        noise = [self.mode.naive_input(coarsest, streams), *self.fixed_noise[1:]]
+        result = self.draw(noise)
+        if mask is None:
+            return result
+        background = resize(naive, size=self.sizes[-1]).to(self.device)
+        return images.composite(background, result, self.soft_mask(mask).to(self.device))
+
+    def soft_mask(self, mask: Tensor) -> Tensor:
+        """The mask at the picture's size, grown and blurred as the mode wants it."""
+        if tuple(mask.shape[-2:]) != self.sizes[-1]:
+            mask = resize(mask, size=self.sizes[-1])
+        edited = mask[0, 0].cpu().numpy() >= 0.5
+        if not edited.any():
+            raise UsageError("--mask: the mask is empty; paint the edited part white")
+        return images.soften_mask(edited, self.mode.mask_radius)
+
+
+def random_walk(
+    fixed: Sequence[Tensor],
+    draws: Iterator[Sequence[Tensor]],
+    alpha: float,
+    beta: float,
+    start_scale: int,
+) -> Iterator[list[Tensor]]:
+    """Noise maps that wander around `fixed`, one list per frame (SinGAN, supplement section 2).
+
+    Per stage, with f fixed and n_k the k-th draw: z_-2 = f, z_-1 = 0.99 f + 0.01 n_0 and
+    z_k = alpha f + (1 - alpha) (z_k-1 + beta (z_k-1 - z_k-2) + (1 - beta) n_k+1).
+    Stages below `start_scale` are held at f.
+    """
+    before = list(fixed)
+    now = [0.99 * f + 0.01 * n for f, n in zip(fixed, next(draws), strict=True)]
+    for draw in draws:
+        walked = [
+            alpha * f + (1 - alpha) * (z + beta * (z - y) + (1 - beta) * n)
+            for f, y, z, n in zip(fixed, before, now, draw, strict=True)
+        ]
+        before, now = now, [*fixed[:start_scale], *walked[start_scale:]]
+        yield now
