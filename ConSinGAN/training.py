@@ -88,9 +88,13 @@ def make_optimizers(
     betas = (config.beta1, 0.999)
     optimizer_g = Adam(groups, betas=betas)
     optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas)
-    milestones = [round(0.8 * config.niter)]
-    schedules = [MultiStepLR(o, milestones, config.gamma) for o in (optimizer_g, optimizer_d)]
+    schedules = [make_schedule(optimizer, config) for optimizer in (optimizer_g, optimizer_d)]
     return optimizer_g, optimizer_d, schedules
+
+
+def make_schedule(optimizer: Optimizer, config: TrainConfig) -> MultiStepLR:
+    """The learning rate times gamma from 80 % of the stage's iterations on."""
+    return MultiStepLR(optimizer, [round(0.8 * config.niter)], config.gamma)
 
 
 def begin_stage(model: ImageModel, streams: RandomStreams) -> None:
