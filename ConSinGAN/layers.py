@@ -23,6 +23,36 @@ def compute_weight(weight: Tensor, like: Tensor) -> Tensor:
     return weight.to(like.dtype, memory_format=torch.channels_last)
 
 
+def weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, padding: int = 0) -> Tensor:
+    """Gradient of a convolution's weight, float32, from its input and its output's gradient.
+
+    weight: only its shape and type matter.
+    """
+    parts = zip(x.split(1), grad.split(1), strict=True) if one_by_one(x) else [(x, grad)]
+    total = None
+    for x_part, grad_part in parts:
+        _, part, _ = torch.ops.aten.convolution_backward(
+            grad_part, x_part, weight, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1,
+            [False, True, False],
+        )  # fmt: skip
+        total = part.float() if total is None else total.add_(part)
+    return total
+
+
+def bias_gradient(grad: Tensor) -> Tensor:
+    """Gradient of a convolution's bias, float32."""
+    return grad.sum(dim=(0, 2, 3)).float()
+
+
+def one_by_one(x: Tensor) -> bool:
+    """Whether maps of this size are better treated one picture at a time than as a batch.
+
+    Small ones are bound by the cost of calls; for large ones a processor's convolution weight
+    gradients are faster singly, and less memory is needed.
+    """
+    return x.shape[0] > 1 and x.shape[2] * x.shape[3] > 6000 and x.device.type == "cpu"
+
+
 class _ConvLeakyReLU(torch.autograd.Function):
     """leaky_relu(conv2d(x)); slope 1 means no activation. Differentiable once."""
 
@@ -42,12 +72,11 @@ class _ConvLeakyReLU(torch.autograd.Function):
         x, w, out = ctx.saved_tensors
         if out is not None:
             grad = leaky_gradient(grad, out, ctx.slope)
-        grad_x, grad_w, grad_b = torch.ops.aten.convolution_backward(
-            grad, x, w, [w.shape[0]], [1, 1], [ctx.padding] * 2, [1, 1], False, [0, 0], 1,
-            ctx.needs_input_grad[:3],
-        )  # fmt: skip
-        if grad_w is not None:
-            grad_w, grad_b = grad_w.float(), grad_b.float()
+        grad_x = grad_w = grad_b = None
+        if ctx.needs_input_grad[0]:
+            grad_x = F.conv_transpose2d(grad, w, padding=ctx.padding)
+        if ctx.needs_input_grad[1]:
+            grad_w, grad_b = weight_gradient(x, grad, w, ctx.padding), bias_gradient(grad)
         return grad_x, grad_w, grad_b, None, None
 
 

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from ConSinGAN.models import Critic
+from ConSinGAN.layers import bias_gradient, one_by_one
+from ConSinGAN.models import Critic, LocalCritic
 
 
 @dataclass(frozen=True)
 class CriticLoss:
-    """The terms of the critic's loss, scalars: total = fake - real + penalty."""
+    """The critic's loss, total = fake - real + penalty; scalars. Only the total has a gradient."""
 
     real: Tensor  # mean score of the real picture
     fake: Tensor  # mean score of the fake
     penalty: Tensor  # weighted gradient penalty
-
-    @property
-    def total(self) -> Tensor:
-        """What the critic minimises."""
-        return self.fake - self.real + self.penalty
+    total: Tensor
 
 
 def critic_loss(
@@ -33,19 +31,74 @@ def critic_loss(
     coefficient: share of the real picture in the interpolation that is penalised, in [0, 1].
     weight: of the gradient penalty (lambda).
     """
-    scores_real, scores_fake = critic(torch.cat([real, fake])).mean(dim=(1, 2, 3))
     mixed = coefficient * real + (1 - coefficient) * fake
-    return CriticLoss(scores_real, scores_fake, weight * gradient_penalty(critic, mixed))
+    if critic.is_piecewise_linear:
+        parameters = tuple(critic.parameters())
+        return CriticLoss(*_WassersteinGP.apply(critic, weight, real, fake, mixed, *parameters))
+    score_real, score_fake = critic(torch.cat([real, fake])).mean(dim=(1, 2, 3))
+    penalty = weight * gradient_penalty(critic.input_gradient(mixed))
+    return CriticLoss(score_real, score_fake, penalty, score_fake - score_real + penalty)
 
 
-def gradient_penalty(critic: Critic, image: Tensor) -> Tensor:
-    """Mean over pixels of (||d critic / d pixel|| - 1)^2, the norm over the channels.
+def gradient_penalty(gradient: Tensor) -> Tensor:
+    """Mean over pixels of (||d critic / d pixel|| - 1)^2; gradient: (1, C, H, W).
 
-    The paper's code penalises every pixel, where WGAN-GP (Gulrajani et al. 2017, eq. 3) takes one
-    norm of the whole picture.
+    The norm is taken over the channels of each pixel, as in the paper's code, where WGAN-GP
+    (Gulrajani et al. 2017, eq. 3) takes one norm of the whole picture.
     """
-    gradient = critic.input_gradient(image)  # 1 C H W
     return ((gradient.norm(dim=1) - 1) ** 2).mean()
+
+
+class _WassersteinGP(torch.autograd.Function):
+    """The loss of a piecewise linear critic and its gradient, in closed form.
+
+    With g the critic's gradient at the mixed picture and v = d penalty / d g, the penalty's
+    gradient of a weight pairs what v becomes on its way forward through the linearised critic
+    with the gradient behind that convolution, just as the scores' gradient pairs the activations
+    with it. So real, fake and mixed pictures share one forward pass, one backward pass and one
+    weight gradient, and no second derivative is taken. Biases do not move the masks: the penalty
+    has no gradient in them.
+    """
+
+    @staticmethod
+    def forward(ctx, critic, weight, real, fake, mixed, *parameters):
+        pictures = torch.cat([real, fake, mixed])
+        one = pictures.new_ones((1, 1, 1, 1))
+        signs = torch.cat([-one, one, one])  # of the scores: real, fake, mixed
+        parts = [slice(i, i + 1) for i in range(3)] if one_by_one(pictures) else [slice(0, 3)]
+        weights, biases, scores = [], [], []
+        for part in parts:
+            local = LocalCritic(critic, pictures[part])
+            scores.append(local.scores.mean(dim=(1, 2, 3)))
+            num_scores = local.scores[0].numel()
+            grads = local.pull_back(signs[part].expand_as(local.scores))
+            if part.stop == 3:  # the last picture is the mixed one
+                gradient = local.input_gradient([grads[0][-1:]])
+                penalty, direction = _penalty_and_direction(gradient, weight)
+                local.push_forward(direction * num_scores)
+            weights.append(local.weight_gradients(grads))
+            biases.append([bias_gradient(grad[: 2 - part.start]) for grad in grads])
+        score_real, score_fake, _ = torch.cat(scores)
+        total = score_fake - score_real + penalty
+        # Weights and biases alternate in the parameters' order; the scores' means come last.
+        sums = [[sum(x) for x in zip(*kind, strict=True)] for kind in (weights, biases)]
+        grads = [grad / num_scores for pair in zip(*sums, strict=True) for grad in pair]
+        ctx.save_for_backward(*grads)
+        ctx.mark_non_differentiable(score_real, score_fake, penalty)
+        return score_real, score_fake, penalty, total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, _real, _fake, _penalty, grad):
+        return None, None, None, None, None, *(saved * grad for saved in ctx.saved_tensors)
+
+
+def _penalty_and_direction(gradient: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """The weighted penalty, and its derivative in the gradient (1, C, H, W)."""
+    with torch.enable_grad():
+        gradient = gradient.detach().requires_grad_()
+        penalty = weight * gradient_penalty(gradient)
+        return penalty.detach(), torch.autograd.grad(penalty, gradient)[0]
 
 
 def adversarial_loss(critic: Critic, fake: Tensor) -> Tensor:

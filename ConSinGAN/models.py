@@ -10,7 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ConSinGAN.layers import ConvBlock, compute_weight, conv, init_weights, leaky_gradient
+from ConSinGAN.layers import (
+    ConvBlock,
+    compute_weight,
+    conv,
+    init_weights,
+    leaky_gradient,
+    weight_gradient,
+)
 from ConSinGAN.resize import upsample
 
 Size = tuple[int, int]  # (h, w)
@@ -190,49 +197,83 @@ class Critic(nn.Module):
             x = block(x)
         return conv(x, self.tail.weight, self.tail.bias, self.padding).float()
 
+    @property
+    def is_piecewise_linear(self) -> bool:
+        """Whether the critic consists of convolutions and leaky ReLUs only."""
+        return all(block.fused_slope != 1 for block in self.blocks())
+
     def input_gradient(self, image: Tensor) -> Tensor:
-        """d sum(critic(image)) / d image, (N, C, H, W) float32, differentiable in the weights.
+        """d sum(critic(image)) / d image, (N, C, H, W) float32.
 
-        For convolutions and leaky ReLUs the gradient is itself a chain of transposed convolutions
-        and of masks that do not depend on the weights almost everywhere, so no second derivative
-        of anything is needed. Other activations fall back to double backward by autograd.
+        Of a piecewise linear critic a chain of transposed convolutions and masks, not recorded by
+        autograd; otherwise by autograd, differentiable in the weights.
         """
-        if any(block.fused_slope == 1 for block in self.blocks()):
-            return self._input_gradient_by_autograd(image)
-        maps = []
-        with torch.no_grad():
-            x = image.to(self.dtype, memory_format=torch.channels_last)
-            for block in self.blocks():
-                x = block(x)
-                maps.append(x)
-        h, w = (side + 2 * self.padding - self.tail.kernel_size[0] + 1 for side in x.shape[-2:])
-        grad = x.new_ones((x.shape[0], 1, h, w))
-        grad = F.conv_transpose2d(grad, compute_weight(self.tail.weight, x), padding=self.padding)
-        for block, output in zip(reversed(list(self.blocks())), reversed(maps), strict=True):
-            grad = _LeakyMask.apply(grad, output, block.fused_slope)
-            weight = compute_weight(block.conv.weight, x)
-            grad = F.conv_transpose2d(grad, weight, padding=self.padding)
-        return grad.float()
-
-    def _input_gradient_by_autograd(self, image: Tensor) -> Tensor:
+        if self.is_piecewise_linear:
+            local = LocalCritic(self, image)
+            return local.input_gradient(local.pull_back(torch.ones_like(local.scores)))
         with torch.enable_grad():
-            x = image = image.detach().requires_grad_()
+            image = image.detach().requires_grad_()
+            # Plain convolutions: the scores must be differentiable twice.
+            x = image
             for block in self.blocks():
-                x = block.activation(F.conv2d(x, block.conv.weight, block.conv.bias,
-                                              padding=self.padding))  # fmt: skip
+                x = F.conv2d(x, block.conv.weight, block.conv.bias, padding=self.padding)
+                x = block.activation(x)
             x = F.conv2d(x, self.tail.weight, self.tail.bias, padding=self.padding)
             return torch.autograd.grad(x.sum(), image, create_graph=True)[0]
 
 
-class _LeakyMask(torch.autograd.Function):
-    """Multiply by a leaky ReLU's derivative, read off its output; linear in grad."""
+class LocalCritic:
+    """A piecewise linear critic around given pictures, where every activation is a fixed mask.
 
-    @staticmethod
-    def forward(ctx, grad, output, slope):
-        ctx.save_for_backward(output)
-        ctx.slope = slope
-        return leaky_gradient(grad, output, slope)
+    There the critic is a chain of convolutions and masks, so that all derivatives, also those of
+    the gradient penalty, are chains of the same kind. Nothing is recorded by autograd.
 
-    @staticmethod
-    def backward(ctx, grad):
-        return leaky_gradient(grad, ctx.saved_tensors[0], ctx.slope), None, None
+    scores: (N, 1, h, w) float32. inputs: of every convolution, first to last; the activations'
+    outputs among them are the masks.
+    """
+
+    @torch.no_grad()
+    def __init__(self, critic: Critic, image: Tensor) -> None:
+        x = image.to(critic.dtype, memory_format=torch.channels_last)
+        convs = [*(block.conv for block in critic.blocks()), critic.tail]
+        self.weights = [compute_weight(conv.weight, x) for conv in convs]
+        self.slope, self.padding = critic.head.fused_slope, critic.padding
+        self.inputs = [x]
+        for conv, weight in zip(convs, self.weights, strict=True):
+            x = F.conv2d(x, weight, conv.bias.to(x.dtype), padding=self.padding)
+            if conv is not critic.tail:
+                self.inputs.append(F.leaky_relu_(x, self.slope))
+        self.scores = x.float()
+
+    def pull_back(self, seed: Tensor) -> list[Tensor]:
+        """Gradients of sum(seed * scores) behind every convolution, first to last."""
+        grad = seed.to(self.weights[0].dtype, memory_format=torch.channels_last)
+        grads = [grad]
+        for weight, output in zip(self.weights[:0:-1], self.inputs[:0:-1], strict=True):
+            grad = F.conv_transpose2d(grad, weight, padding=self.padding)
+            grad = leaky_gradient(grad, output, self.slope)
+            grads.insert(0, grad)
+        return grads
+
+    def input_gradient(self, grads: list[Tensor]) -> Tensor:
+        """The gradient of the picture, float32, from what `pull_back` returned."""
+        return F.conv_transpose2d(grads[0], self.weights[0], padding=self.padding).float()
+
+    def push_forward(self, direction: Tensor) -> None:
+        """Let the last picture's `inputs` become their derivatives along `direction`.
+
+        direction: (1, C, H, W). The masks are used up by this: call it last.
+        """
+        x = direction.to(self.weights[0].dtype, memory_format=torch.channels_last)
+        for k, weight in enumerate(self.weights):
+            if k > 0:
+                x = F.conv2d(x, self.weights[k - 1], padding=self.padding)
+                x = leaky_gradient(x, self.inputs[k][-1:], self.slope)
+            self.inputs[k][-1:] = x
+
+    def weight_gradients(self, grads: list[Tensor]) -> list[Tensor]:
+        """Gradients of all weights, float32, summed over the pictures."""
+        return [
+            weight_gradient(x, grad, weight, self.padding)
+            for x, grad, weight in zip(self.inputs, grads, self.weights, strict=True)
+        ]

@@ -65,14 +65,12 @@ def resize(
         out, scales = scaled_size((height, width), scale), (scale, scale)
     else:
         out, scales = size, (size[0] / height, size[1] / width)
-    result = image.double()
+    result = image.cpu().double()  # not every device has float64
     if scales[0] != 1:
-        rows = torch.from_numpy(resize_matrix(height, out[0], scales[0])).to(image.device)
-        result = rows @ result
+        result = torch.from_numpy(resize_matrix(height, out[0], scales[0])) @ result
     if scales[1] != 1:
-        columns = torch.from_numpy(resize_matrix(width, out[1], scales[1])).to(image.device)
-        result = result @ columns.T
-    result = result.float()
+        result = result @ torch.from_numpy(resize_matrix(width, out[1], scales[1])).T
+    result = result.float().to(image.device)
     return result.clamp(-1, 1) if clamp else result
 
 
@@ -102,7 +100,7 @@ def _upsampling_tiles(
         block = matrix[top : top + TILE]
         used = np.flatnonzero(block.any(axis=0))
         start, stop = int(used[0]), int(used[-1]) + 1
-        tiles.append((start, stop, torch.from_numpy(block[:, start:stop]).to(device, dtype)))
+        tiles.append((start, stop, torch.from_numpy(block[:, start:stop]).to(dtype).to(device)))
     return tiles
 
 

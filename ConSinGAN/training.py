@@ -86,8 +86,8 @@ def make_optimizers(
     """Adam for the generator's trained stages and for the critic, and their schedules."""
     groups = model.generator.parameter_groups(config.train_depth, config.lr_g, config.lr_scale)
     betas = (config.beta1, 0.999)
-    optimizer_g = Adam(groups, betas=betas)
-    optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas)
+    optimizer_g = Adam(groups, betas=betas, fused=True)
+    optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas, fused=True)
     schedules = [make_schedule(optimizer, config) for optimizer in (optimizer_g, optimizer_d)]
     return optimizer_g, optimizer_d, schedules
 
