@@ -315,6 +315,12 @@ def _check_whole(config: TrainConfig) -> None:
             f"--padd_size must be at most {config.ker_size // 2} for --ker_size {config.ker_size}, "
             f"not {config.padd_size}"
         )
+    field = (config.num_layer + 2) * (config.ker_size - 1 - 2 * config.padd_size) + 1
+    if config.min_size < field:
+        raise UsageError(
+            f"--min_size must be at least {field}, not {config.min_size}: so many pixels the "
+            "critic's convolutions see (fewer with a smaller --num_layer or --ker_size)"
+        )
     if config.nc_im == 2:
         raise UsageError("--nc_im must be 3 (colour) or 1 (grey), not 2")
     if config.max_size < config.min_size:

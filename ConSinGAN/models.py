@@ -235,13 +235,13 @@ class LocalCritic:
     @torch.no_grad()
     def __init__(self, critic: Critic, image: Tensor) -> None:
         x = image.to(critic.dtype, memory_format=torch.channels_last)
-        convs = [*(block.conv for block in critic.blocks()), critic.tail]
-        self.weights = [compute_weight(conv.weight, x) for conv in convs]
+        layers = [*(block.conv for block in critic.blocks()), critic.tail]
+        self.weights = [compute_weight(layer.weight, x) for layer in layers]
         self.slope, self.padding = critic.head.fused_slope, critic.padding
         self.inputs = [x]
-        for conv, weight in zip(convs, self.weights, strict=True):
-            x = F.conv2d(x, weight, conv.bias.to(x.dtype), padding=self.padding)
-            if conv is not critic.tail:
+        for layer, weight in zip(layers, self.weights, strict=True):
+            x = F.conv2d(x, weight, layer.bias.to(x.dtype), padding=self.padding)
+            if layer is not critic.tail:
                 self.inputs.append(F.leaky_relu_(x, self.slope))
         self.scores = x.float()
 
@@ -265,11 +265,10 @@ class LocalCritic:
         direction: (1, C, H, W). The masks are used up by this: call it last.
         """
         x = direction.to(self.weights[0].dtype, memory_format=torch.channels_last)
-        for k, weight in enumerate(self.weights):
-            if k > 0:
-                x = F.conv2d(x, self.weights[k - 1], padding=self.padding)
-                x = leaky_gradient(x, self.inputs[k][-1:], self.slope)
-            self.inputs[k][-1:] = x
+        self.inputs[0][-1:] = x
+        for weight, inputs in zip(self.weights[:-1], self.inputs[1:], strict=True):
+            x = leaky_gradient(F.conv2d(x, weight, padding=self.padding), inputs[-1:], self.slope)
+            inputs[-1:] = x
 
     def weight_gradients(self, grads: list[Tensor]) -> list[Tensor]:
         """Gradients of all weights, float32, summed over the pictures."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -37,6 +42,81 @@ def paint(height: int = 32, width: int = 48, seed: int = 0) -> np.ndarray:
     picture = np.stack(planes, axis=2) * 200 + rng.integers(0, 30, (height, width, 3))
     picture[disc] = (230, 60, 40)
     return picture.clip(0, 255).astype(np.uint8)
+
+
+def write_picture(path: Path, height: int = 32, width: int = 48, seed: int = 0) -> Path:
+    """Paint a picture into a file."""
+    Image.fromarray(paint(height, width, seed)).save(path)
+    return path
+
+
+def write_mask(path: Path, height: int = 32, width: int = 48) -> Path:
+    """A mask file with a white square in the upper left quarter."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 8 : height // 2, width // 8 : width // 2] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def as_flags(options: dict[str, object]) -> list[str]:
+    """Options by name as words of a command line."""
+    words = []
+    for name, value in options.items():
+        words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return words
+
+
+def files_below(folder: Path) -> set[str]:
+    """Relative names of all files, with TensorBoard's logs called `events`."""
+    names = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    return {
+        (n.parent / "events" if n.name.startswith("events.out.") else n).as_posix() for n in names
+    }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Outcome]]:
+    """Run a script in this process: script(main_train, "--niter", 2, ...)."""
+    package = logging.getLogger("ConSinGAN")
+    before = package.handlers[:], package.propagate, package.level
+
+    def run(module: ModuleType, *arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
+        package.handlers = []  # or messages would go to the stderr of an earlier test
+        capsys.readouterr()
+        code = module.run()
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    yield run
+    package.handlers, package.propagate = before[:2]
+    package.setLevel(before[2])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The run directory of a tiny model of a mode, trained once; tests must not change it."""
+    import ConSinGAN
+
+    @cache
+    def train(mode: str) -> Path:
+        folder = tmp_path_factory.mktemp(mode)
+        picture = write_picture(folder / "picture.png")
+        options = {"input_name": str(picture), "output_dir": str(folder / "TrainedModels")}
+        return ConSinGAN.train(train_mode=mode, precision="fp32", **options, **TINY)
+
+    return train
 
 
 @pytest.fixture
