@@ -154,6 +154,8 @@ class TrainConfig(DeviceConfig):
     start_scale: int = option(0, "watching", "animation previews: first stage that moves", low=0)
     preview_every: int = option(500, "watching", "iterations between previews", low=1)
 
+    compile: bool = option(True, "device", "on CUDA, replay every iteration as one recorded graph")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig(DeviceConfig):
@@ -349,12 +351,16 @@ def _default_text(cls: type, spec: dataclasses.Field) -> str:
     for mode in modes.all_modes():
         for name, value in mode.defaults.items():
             if name == spec.name:
-                by_value.setdefault(str(value), []).append(mode.name)
-    parts = [] if spec.default in (None, False) else [str(spec.default)]
+                by_value.setdefault(_value_text(value), []).append(mode.name)
+    parts = [] if spec.default in (None, False) else [_value_text(spec.default)]
     parts += [f"{', '.join(names)}: {value}" for value, names in by_value.items()]
     if spec.name == "niter":
         parts.append("fine-tuning: 500")
     return f" (default: {'; '.join(parts)})" if parts else ""
+
+
+def _value_text(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def make_parser(cls: type, description: str) -> argparse.ArgumentParser:
@@ -373,7 +379,7 @@ def make_parser(cls: type, description: str) -> argparse.ArgumentParser:
         group = groups[meta["group"]]
         text = meta["help"] + _default_text(cls, spec)
         if kind is bool:
-            negatable = spec.name == "batch_norm"
+            negatable = spec.default or spec.name == "batch_norm"
             action = argparse.BooleanOptionalAction if negatable else "store_true"
             group.add_argument(f"--{spec.name}", action=action, help=text)
             continue

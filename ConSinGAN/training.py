@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import MultiStepLR
 
 from ConSinGAN import hardware, images, losses, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.graphs import GraphedStep
 from ConSinGAN.models import Critic
 from ConSinGAN.modes.composite import read_naive
 from ConSinGAN.monitor import StageMonitor
@@ -86,8 +87,9 @@ def make_optimizers(
     """Adam for the generator's trained stages and for the critic, and their schedules."""
     groups = model.generator.parameter_groups(config.train_depth, config.lr_g, config.lr_scale)
     betas = (config.beta1, 0.999)
-    optimizer_g = Adam(groups, betas=betas, fused=True)
-    optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas, fused=True)
+    kernel = {"fused": True, "capturable": model.device.type == "cuda"}
+    optimizer_g = Adam(groups, betas=betas, **kernel)
+    optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas, **kernel)
     schedules = [make_schedule(optimizer, config) for optimizer in (optimizer_g, optimizer_d)]
     return optimizer_g, optimizer_d, schedules
 
@@ -127,6 +129,9 @@ class Iteration:
 
     def __post_init__(self) -> None:
         generator, config = self.model.generator, self.model.config
+        self.run_step = self.step
+        if config.compile and self.model.device.type == "cuda":
+            self.run_step = GraphedStep(self.step, (self.optimizer_g, self.optimizer_d))
         generator.freeze(config.train_depth)
         self.first = generator.trained_stages(config.train_depth).start
         # What the frozen stages make of the fixed noise does not change.
@@ -148,7 +153,7 @@ class Iteration:
             first_input,
             *self.model.noise_shape.draw(self.model.sizes, self.streams.noise, first=1),
         ]
-        return self.step(noise, self._draw_coefficients())
+        return self.run_step(noise, self._draw_coefficients())
 
     def _draw_coefficients(self) -> Tensor:
         coefficient = self.streams.coefficient

@@ -15,9 +15,11 @@ Conventions: pictures are (1, 3, H, W) in [-1, 1]; L is ``num_layer``, F is ``nu
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from matplotlib import pyplot as plt
 from torch import Tensor, nn
 
 
@@ -212,3 +214,20 @@ def iterate(
     losses = {"real": real_score, "fake": fake_score, "penalty": penalty}
     losses |= {"adversarial": adversarial, "reconstruction": reconstruction}
     return {name: loss.detach() for name, loss in losses.items()}
+
+
+@torch.no_grad()
+def save_samples(
+    generator: TextbookGenerator,
+    sizes: list[tuple[int, int]],
+    noise_shapes: list[tuple[int, ...]],
+    noise_amp: list[float],
+    folder: Path,
+    num_samples: int,
+) -> None:
+    """Draw and write pictures as the paper's evaluation does: one by one, through matplotlib."""
+    device = next(generator.parameters()).device
+    for index in range(num_samples):
+        noise = [torch.randn(shape, device=device) for shape in noise_shapes]
+        picture = generator(noise, sizes, noise_amp)[0].permute(1, 2, 0).cpu().numpy()
+        plt.imsave(folder / f"gen_sample_{index}.jpg", ((picture + 1) / 2).clip(0, 1))

@@ -1,0 +1,139 @@
+"""The generator grows and freezes as the paper says; the critic's chain is its gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ConSinGAN.models import Critic, Generator, LocalCritic
+from ConSinGAN.noise import NoiseShape
+
+SIZES = [(12, 15), (14, 18), (17, 22)]
+AMPLITUDES = [1.0, 0.1, 0.2]
+
+
+def grown(num_stages: int, **options: object) -> Generator:
+    torch.manual_seed(0)
+    generator = Generator(num_filters=4, **options)
+    for _ in range(num_stages - 1):
+        generator.grow()
+    return generator
+
+
+def noise_for(generator: Generator, num: int = 1) -> list[torch.Tensor]:
+    shape = NoiseShape(3, 4, generator.noise_border)
+    sizes = SIZES[: generator.num_stages]
+    return shape.draw(sizes, torch.Generator().manual_seed(1), num)
+
+
+@pytest.mark.parametrize("wide_border", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"ker_size": 5}, {"padding": 1}, {"num_layer": 1}, {"batch_norm": True}, {"ker_size": 1}],
+    ids=str,
+)
+@torch.no_grad()
+def test_pictures_have_the_stages_size(wide_border: bool, options: dict) -> None:
+    for num_stages in (1, 2, 3):
+        generator = grown(num_stages, wide_border=wide_border, **options)
+        out = generator(noise_for(generator, num=2), SIZES, AMPLITUDES)
+        assert out.shape == (2, 3, *SIZES[num_stages - 1])
+        assert out.abs().max() <= 1
+        assert out.dtype == torch.float32
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@torch.no_grad()
+def test_a_batch_is_its_single_pictures(batch_norm: bool) -> None:
+    generator = grown(3, batch_norm=batch_norm)
+    noise = noise_for(generator, num=3)
+    together = generator(noise, SIZES, AMPLITUDES)
+    for i in range(3):
+        alone = generator([z[i : i + 1] for z in noise], SIZES, AMPLITUDES)
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_new_stage_starts_as_a_copy_of_its_own() -> None:
+    generator = grown(2)
+    first, second = generator.body[0].state_dict(), generator.body[1].state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    with torch.no_grad():
+        generator.body[1][0].conv.weight.add_(1)
+    assert not torch.equal(generator.body[0][0].conv.weight, generator.body[1][0].conv.weight)
+
+
+@torch.no_grad()
+def test_features_can_go_on_from_an_earlier_stage() -> None:
+    generator = grown(3)
+    noise = noise_for(generator)
+    prefix = generator.features(noise[:2], SIZES, AMPLITUDES)
+    x = generator.features(noise, SIZES, AMPLITUDES, first=2, x=prefix)
+    assert torch.equal(generator.render(x), generator(noise, SIZES, AMPLITUDES))
+
+
+@pytest.mark.parametrize("train_depth", [1, 2, 3, 9])
+def test_only_the_last_stages_learn(train_depth: int) -> None:
+    generator = grown(3)
+    generator.freeze(train_depth)
+    trained = set(range(3)[-train_depth:])
+    for stage, body in enumerate(generator.body):
+        assert all(p.requires_grad == (stage in trained) for p in body.parameters())
+    assert all(p.requires_grad == (0 in trained) for p in generator.head.parameters())
+    groups = generator.parameter_groups(train_depth, 1.0, 0.1)
+    in_groups = {id(p) for group in groups for p in group["params"]}
+    assert in_groups == {id(p) for p in generator.parameters() if p.requires_grad}
+
+
+def leaky_critic(**options: object) -> Critic:
+    torch.manual_seed(0)
+    critic = Critic(num_filters=5, slope=0.2, **options)
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter.normal_(0, 0.3)
+    return critic
+
+
+def plain_scores(critic: Critic, x: torch.Tensor) -> torch.Tensor:
+    """The critic in plain torch, differentiable as often as one likes."""
+    for block in critic.blocks():
+        x = F.leaky_relu(
+            F.conv2d(x, block.conv.weight, block.conv.bias, padding=critic.padding), 0.2
+        )
+    return F.conv2d(x, critic.tail.weight, critic.tail.bias, padding=critic.padding)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"padding": 1}, {"num_layer": 1}, {"ker_size": 5}], ids=str
+)
+def test_input_gradient_is_autograds(options: dict) -> None:
+    critic = leaky_critic(**options)
+    image = torch.randn(2, 3, 24, 26, requires_grad=True)
+    scores = plain_scores(critic, image)
+    torch.testing.assert_close(critic(image), scores)
+    (expected,) = torch.autograd.grad(scores.sum(), image)
+    torch.testing.assert_close(critic.input_gradient(image), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["elu", "prelu", "selu"])
+def test_input_gradient_falls_back_to_autograd(activation: str) -> None:
+    critic = Critic(num_filters=5, activation=activation)
+    assert not critic.is_piecewise_linear
+    image = torch.randn(1, 3, 14, 15, requires_grad=True)
+    (expected,) = torch.autograd.grad(critic(image).sum(), image)
+    gradient = critic.input_gradient(image)
+    torch.testing.assert_close(gradient, expected)
+    gradient.square().sum().backward()  # differentiable in the weights
+    assert critic.head.conv.weight.grad.abs().sum() > 0
+
+
+def test_local_critic_is_the_derivative_in_every_direction() -> None:
+    """push_forward along v and the gradient's inner product with v are the same number."""
+    critic = leaky_critic()
+    image, direction = torch.randn(1, 3, 13, 14), torch.randn(1, 3, 13, 14)
+    local = LocalCritic(critic, image)
+    grads = local.pull_back(torch.ones_like(local.scores))
+    along = (local.input_gradient(grads) * direction).sum()
+    local.push_forward(direction)
+    moved = F.conv2d(local.inputs[-1], local.weights[-1])
+    torch.testing.assert_close(moved.sum(), along, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,165 @@
+"""The training loop: what an iteration may touch, what repeats, and GPU against processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, paint
+
+import ConSinGAN
+from ConSinGAN import modes
+from ConSinGAN.config import TrainConfig
+from ConSinGAN.noise import RandomStreams
+from ConSinGAN.run import RunDirectory
+from ConSinGAN.sampling import ImageModel, make_critic, make_generator
+from ConSinGAN.training import Iteration, begin_stage, make_optimizers, make_schedule
+
+
+def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) -> Iteration:
+    """An iteration of a small model whose stages are all fresh."""
+    torch.manual_seed(0)
+    options = {"nfc": 4, "manualSeed": 0, "train_stages": num_stages, **options}
+    config, mode = TrainConfig(**options), modes.get("generation")
+    picture = torch.from_numpy(paint(28, 36)).movedim(-1, 0)[None] / 127.5 - 1
+    sizes = [(12 + 4 * i, 15 + 5 * i) for i in range(num_stages)]
+    reals = [picture[..., :h, :w].to(device) for h, w in sizes]
+    model = ImageModel(config, mode, make_generator(config, mode).to(device), reals)
+    critic = make_critic(config).to(device)
+    streams = RandomStreams(0, device)
+    for stage in range(num_stages):
+        if stage:
+            model.generator.grow()
+        begin_stage(model, streams)
+    optimizer_g, optimizer_d, _ = make_optimizers(model, critic, config)
+    return Iteration(model, critic, optimizer_g, optimizer_d, streams)
+
+
+def run(iteration: Iteration, times: int = 1) -> dict[str, torch.Tensor]:
+    for _ in range(times):
+        first = iteration.model.mode.draw_input(iteration.model.reals[0], iteration.streams)
+        losses = iteration(first)
+    return losses
+
+
+def test_frozen_stages_do_not_change_and_cost_no_gradient() -> None:
+    iteration = make_iteration(train_depth=1)
+    generator = iteration.model.generator
+    before = {name: p.clone() for name, p in generator.named_parameters()}
+    run(iteration, 2)
+    for name, parameter in generator.named_parameters():
+        trained = name.startswith(("body.2", "tail"))
+        assert torch.equal(before[name], parameter) != trained, name
+        assert (parameter.grad is not None) == trained, name
+
+
+def test_critic_gets_no_gradient_in_the_generators_step() -> None:
+    iteration = make_iteration()
+    seen: list[float] = []
+    iteration.optimizer_d.register_step_post_hook(
+        lambda *_: seen.append(float(iteration.critic.tail.weight.grad.sum()))
+    )
+    run(iteration)
+    assert len(seen) == iteration.model.config.Dsteps
+    assert float(iteration.critic.tail.weight.grad.sum()) == seen[-1]
+
+
+def test_a_seed_repeats_an_iteration_and_another_does_not() -> None:
+    results = []
+    for seed in (0, 0, 1):
+        iteration = make_iteration()
+        iteration.streams = RandomStreams(seed)
+        run(iteration, 2)
+        results.append(torch.cat([p.flatten() for p in iteration.model.generator.parameters()]))
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("option", [{"alpha": 0.0}, {"lambda_grad": 0.0}, {"lr_scale": 0.0}])
+def test_weights_of_zero_work(option: dict) -> None:
+    assert all(value.isfinite() for value in run(make_iteration(**option), 2).values())
+
+
+@pytest.mark.parametrize("activation", ["elu", "prelu", "selu"])
+def test_every_activation_trains(activation: str) -> None:
+    losses = run(make_iteration(activation=activation), 2)
+    assert all(value.isfinite() for value in losses.values())
+
+
+def test_bf16_iteration_is_near_float32() -> None:
+    results = []
+    for dtype in (torch.float32, torch.bfloat16):
+        iteration = make_iteration(nfc=16)
+        iteration.model.generator.dtype = iteration.critic.dtype = dtype
+        results.append(run(iteration))
+        assert all(p.dtype == torch.float32 for p in iteration.critic.parameters())
+    for name, value in results[0].items():
+        torch.testing.assert_close(value, results[1][name], rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("niter", "first_decayed"), [(10, 8), (4, 3), (3, 2), (1999, 1599), (1, 1)]
+)
+def test_learning_rate_falls_at_80_percent(niter: int, first_decayed: int) -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([parameter], lr=1.0)
+    schedule = make_schedule(optimizer, TrainConfig(niter=niter, gamma=0.1))
+    rates = []
+    for _ in range(niter):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([1.0] * first_decayed + [0.1] * (niter - first_decayed))
+
+
+@pytest.mark.filterwarnings("default")  # tensorboard's own
+def test_previews_do_not_change_a_run(picture_file: Path, tmp_path: Path) -> None:
+    weights = []
+    for every in (1, 100):
+        path = ConSinGAN.train(
+            input_name=str(picture_file), output_dir=str(tmp_path / str(every)),
+            preview_every=every, **TINY | {"niter": 3},
+        )  # fmt: skip
+        weights.append(RunDirectory(path).load_model().generator.state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_training_reduces_the_reconstruction_error() -> None:
+    iteration = make_iteration(num_stages=1, nfc=16)
+    first = run(iteration)["reconstruction"]
+    last = run(iteration, 80)["reconstruction"]
+    assert last < first / 2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("compile", [False, True])
+def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
+    """Same weights, noise and coefficients: six iterations, across a change of learning rates."""
+    results = []
+    for device in ("cpu", "cuda"):
+        iteration = make_iteration(device=device, nfc=16, compile=compile)
+        random = torch.Generator().manual_seed(0)
+        for i in range(6):
+            if i == 4:
+                for optimizer in (iteration.optimizer_g, iteration.optimizer_d):
+                    for group in optimizer.param_groups:
+                        group["lr"] *= 0.1
+            shape, sizes = iteration.model.noise_shape, iteration.model.sizes
+            noise = [z.to(device) for z in shape.draw(sizes, random)]
+            coefficients = torch.rand(3, generator=random).to(device)
+            losses = iteration.run_step(noise, coefficients)
+            results.append({name: float(value) for name, value in losses.items()})
+    for cpu, gpu in zip(results[:6], results[6:], strict=True):
+        assert cpu == pytest.approx(gpu, rel=0.05, abs=0.02)
+
+
+@pytest.mark.gpu
+def test_an_iteration_does_not_wait_for_the_gpu() -> None:
+    iteration = make_iteration(device="cuda", compile=False)
+    run(iteration, 2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run(iteration)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
