@@ -280,6 +280,11 @@ def resolve(flags: Mapping[str, Any], saved: TrainConfig | None = None) -> Train
     if saved is not None:
         inherited = {k: v for k, v in dataclasses.asdict(saved).items() if k not in OWN_TO_A_RUN}
         typed = {"train_mode": saved.train_mode, **typed}
+        if typed["train_mode"] != saved.train_mode:
+            raise UsageError(
+                f"--model_dir: the model was trained for {saved.train_mode}, "
+                f"not for --train_mode {typed['train_mode']}"
+            )
         for name in ARCHITECTURE:
             if name in typed and typed[name] != inherited[name]:
                 raise UsageError(
@@ -305,6 +310,9 @@ def prepare(flags: Mapping[str, Any]) -> TrainConfig:
     config = resolve(flags, saved)
     if config.manualSeed is None:
         config = dataclasses.replace(config, manualSeed=secrets.randbelow(2**31))
+    bundled = Path(__file__).resolve().parent.parent / config.input_name
+    if not Path(config.input_name).exists() and bundled.is_file():  # started in another folder
+        config = dataclasses.replace(config, input_name=str(bundled))
     return config
 
 

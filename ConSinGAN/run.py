@@ -71,10 +71,12 @@ class RunDirectory:
             try:
                 path.mkdir(parents=True)
                 break
-            except FileExistsError:
+            except OSError as error:
                 if path.is_dir():  # another run, started in the same second
                     continue
-                raise
+                raise UsageError(
+                    f"--output_dir {config.output_dir}: cannot make {path}: {error.strerror}"
+                ) from error
         (path / "config.yaml").write_text(text, encoding="utf-8")
         return cls(path)
 

@@ -26,7 +26,7 @@ class Animation(Mode):
     name = "animation"
     rank = 2
     summary = "GIFs that move the picture"
-    defaults = {"min_size": 20}
+    defaults = {"min_size": 20, "input_name": "Images/Animation/deep_field.jpg"}
     wide_border = True
 
     def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:

@@ -25,7 +25,7 @@ class Editing(Composite):
     name = "editing"
     rank = 4
     summary = "turns a rough edit of the picture into a clean one"
-    defaults = {"batch_norm": True, "niter": 1000}
+    defaults = {"batch_norm": True, "niter": 1000, "input_name": "Images/Editing/lake.png"}
     result_name = "edited"
     mask_radius = 20
 

@@ -20,6 +20,7 @@ class Harmonization(Composite):
     rank = 3
     summary = "blends what was pasted into the picture"
     defaults = {
+        "input_name": "Images/Harmonization/ink_palace.jpg",
         "train_stages": 3,
         "min_size": 120,
         "lrelu_alpha": 0.3,

@@ -1,0 +1,127 @@
+"""What a run shows of itself."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import files_below
+
+from ConSinGAN import monitor
+from ConSinGAN.monitor import StageMonitor, setup_logging
+
+LOSSES = {"real": torch.tensor(1.5), "fake": torch.tensor(float("nan"))}
+
+
+@pytest.fixture
+def package() -> Iterator[logging.Logger]:
+    """The package's logger without handlers, put back afterwards."""
+    logger = logging.getLogger("ConSinGAN")
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers = []
+    yield logger
+    logger.handlers, logger.propagate = before[:2]
+    logger.setLevel(before[2])
+
+
+def watch(folder: Path, niter: int = 20, start: int = 0, stage: int = 0) -> None:
+    with StageMonitor(stage, 3, (12, 18), niter, folder, start) as watcher:
+        for iteration in range(start, niter):
+            watcher.update(iteration, LOSSES)
+
+
+def test_without_a_terminal_a_few_plain_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    watch(tmp_path, niter=20)
+    assert len(caplog.messages) == monitor.LINES_PER_STAGE
+    assert caplog.messages[-1].startswith("stage 1/3 (18x12): 20/20, real 1.5, fake nan")
+    assert capsys.readouterr().err == ""
+
+
+def test_with_a_terminal_a_bar_and_no_lines(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    watch(tmp_path)
+    assert caplog.messages == []
+    shown = capsys.readouterr().err
+    assert "stage 1/3 (18x12)" in shown
+    assert "20/20" in shown
+
+
+@pytest.mark.parametrize("niter", [1, 3, 7])
+def test_the_last_iteration_is_always_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, niter: int
+) -> None:
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    watch(tmp_path, niter=niter)
+    assert f"{niter}/{niter}" in caplog.messages[-1]
+
+
+def test_a_stage_may_be_continued(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    watch(tmp_path, niter=20, start=15)
+    assert [message.split(",")[0].split(": ")[1] for message in caplog.messages] == [
+        "16/20",
+        "20/20",
+    ]
+
+
+def test_quiet_below_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("ConSinGAN").setLevel(logging.WARNING)
+    watch(tmp_path)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    watch(tmp_path, niter=500)
+    assert files_below(tmp_path) == {"events"}
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["loss/real", "loss/fake"]
+    points = events.Scalars("loss/real")
+    assert points[-1].step == 500
+    assert {point.value for point in points} == {1.5}
+    assert 100 <= len(points) <= 300
+
+
+def test_without_tensorboard_there_is_one_line_and_no_curves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    for stage in range(3):
+        watch(tmp_path, stage=stage)
+    assert sum("TensorBoard" in message for message in caplog.messages) == 1
+    assert files_below(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3661, "1:01:01")]
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert monitor._clock(seconds) == text
+
+
+def test_messages_are_plain_lines_said_once(
+    package: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging()
+    setup_logging()
+    package.getChild("part").info("hello")
+    assert capsys.readouterr() == ("", "hello\n")
+    setup_logging(logging.WARNING)
+    package.getChild("part").info("hello")
+    assert capsys.readouterr().err == ""
