@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from ConSinGAN.config import EvalConfig, build, make_parser
-from ConSinGAN.errors import UsageError, run_script
+from ConSinGAN.config import EvalConfig, make_parser, prepare_evaluation
+from ConSinGAN.errors import run_script
 
 
 def evaluate(config: EvalConfig) -> Path:
@@ -20,17 +20,13 @@ def evaluate(config: EvalConfig) -> Path:
     model.set_precision(precision)
     model.mode.validate_evaluation(config)
     folder = run.path / "Evaluation"
-    folder.mkdir(exist_ok=True)
     model.mode.evaluate(model, config, folder)
     return folder
 
 
 def main() -> None:
     """Parse and evaluate."""
-    flags = vars(make_parser(EvalConfig, __doc__).parse_args())
-    config = build(EvalConfig, flags)
-    if config.model_dir is None:
-        raise UsageError("--model_dir is needed: the run directory of a trained model")
+    config = prepare_evaluation(vars(make_parser(EvalConfig, __doc__).parse_args()))
     from ConSinGAN.monitor import setup_logging
 
     setup_logging()

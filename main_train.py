@@ -2,14 +2,15 @@
 
 import sys
 
-from ConSinGAN.config import DRAFT, TrainConfig, make_parser, prepare
+from ConSinGAN import modes
+from ConSinGAN.config import TrainConfig, make_parser, prepare
 from ConSinGAN.errors import run_script
 
 
 def parse(arguments: list[str] | None = None) -> dict:
     """The flags that the user typed."""
     parser = make_parser(TrainConfig, __doc__)
-    preset = ", ".join(f"{name} {value}" for name, value in DRAFT.items())
+    preset = ", ".join(f"{name} {value}" for name, value in modes.Mode.draft.items())
     parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
     parser.add_argument("--draft", action="store_true", help=f"a first look in minutes: {preset}")
     return vars(parser.parse_args(arguments))

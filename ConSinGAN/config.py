@@ -11,6 +11,8 @@ import argparse
 import dataclasses
 import difflib
 import math
+import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,9 +27,6 @@ from ConSinGAN.errors import UsageError
 DEFAULT_PICTURE = "Images/Generation/summer_palace.jpg"
 ACTIVATIONS = ("lrelu", "elu", "prelu", "selu")
 PRECISIONS = ("auto", "fp32", "bf16")
-
-# A first look in minutes: small picture, few stages, few iterations.
-DRAFT = {"max_size": 110, "train_stages": 4, "niter": 300}
 
 # What a fine-tuning run takes over from the run that it starts from.
 ARCHITECTURE = [
@@ -72,6 +71,8 @@ def option(
 
     Allowed values: `low` <= value <= `high`, value > `above`, or one of `choices`.
     """
+    if isinstance(default, int) and high is None:
+        high = 10**9
     metadata = {"group": group, "help": help, "metavar": metavar}
     metadata |= {"low": low, "high": high, "above": above, "choices": choices}
     return field(default=default, metadata=metadata)
@@ -83,7 +84,7 @@ class DeviceConfig:
 
     gpu: int | None = option(
         None, "device", "CUDA device to use (default: CUDA if there is one, else MPS, else CPU)",
-        low=0, metavar="N",
+        low=0, high=1000, metavar="N",
     )  # fmt: skip
     not_cuda: bool = option(False, "device", "use the processor even if there is a GPU")
     precision: str = option(
@@ -166,11 +167,16 @@ class EvalConfig(DeviceConfig):
     format: str = option("png", "run", "file format of the pictures", choices=("png", "jpg"))
 
     num_samples: int = option(50, "samples", "random samples per size", low=1)
-    scale_h: float | None = option(None, "samples", "height factor of the samples", above=0)
-    scale_w: float | None = option(None, "samples", "width factor of the samples", above=0)
-    size: tuple[int, int] | None = option(
-        None, "samples", "draw samples of this size, pixels", low=1, metavar=("H", "W")
+    scale_h: float | None = option(
+        None, "samples", "height factor of the samples", above=0, high=100
     )
+    scale_w: float | None = option(
+        None, "samples", "width factor of the samples", above=0, high=100
+    )
+    size: tuple[int, int] | None = option(
+        None, "samples", "draw samples of this size, pixels", low=1, high=32768,
+        metavar=("H", "W"),
+    )  # fmt: skip
 
     num_frames: int = option(100, "animation", "frames per GIF", low=2)
     fps: int = option(10, "animation", "frames per second", low=1, high=100)
@@ -212,8 +218,12 @@ def check_value(cls: type, name: str, value: Any) -> Any:
 
 
 def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**53:
         value = float(value)
+    if kind is float and isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
+        value = float(value)  # YAML 1.1 reads 5e-4 as text
+    if kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if type(value) is not kind:
         raise UsageError(f"--{name} takes {_KIND[kind]}, not {value!r}")
     if kind is float and not math.isfinite(value):
@@ -229,6 +239,7 @@ def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
     return value
 
 
+_SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 _KIND = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -244,13 +255,18 @@ def build(cls: type, *layers: Mapping[str, Any], source: str = "") -> Any:
                 close = difflib.get_close_matches(str(name), cls.__dataclass_fields__, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise UsageError(f"{source or 'configuration'}: unknown option {name!r}{hint}")
-            values[name] = check_value(cls, name, value)
+            try:
+                values[name] = check_value(cls, name, value)
+            except UsageError as error:
+                raise UsageError(f"{source}: {error}" if source else str(error)) from None
     return cls(**values)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file of option values. Raises UsageError naming the file if it is not one."""
     try:
+        if not str(path):
+            raise UsageError("--config needs the name of a YAML file")
         text = Path(path).read_text(encoding="utf-8")
         values = yaml.safe_load(text)
     except OSError as error:
@@ -266,16 +282,12 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 def resolve(flags: Mapping[str, Any], saved: TrainConfig | None = None) -> TrainConfig:
     """Lay the layers over each other and check the result as a whole.
 
-    flags: values of the flags that the user typed (and `config`, `draft`, which are no fields).
+    flags: values of the flags that the user typed, over those of the --config file; and `draft`.
     saved: the configuration of the run to fine-tune, if any.
     Raises UsageError with one line that names the flag.
     """
-    flags = dict(flags)
-    config_file, draft = flags.pop("config", None), flags.pop("draft", False)
-    from_file = read_yaml(config_file) if config_file else {}
-    build(TrainConfig, from_file, source=str(config_file))  # complain about the file by its name
-    typed = {**from_file, **flags}
-
+    typed = dict(flags)
+    draft = typed.pop("draft", False)
     inherited: dict[str, Any] = {}
     if saved is not None:
         inherited = {k: v for k, v in dataclasses.asdict(saved).items() if k not in OWN_TO_A_RUN}
@@ -293,17 +305,41 @@ def resolve(flags: Mapping[str, Any], saved: TrainConfig | None = None) -> Train
                 )
     mode = modes.get(str(typed.get("train_mode", TrainConfig.train_mode)))
     fine_tune = mode.fine_tune_defaults if typed.get("fine_tune") else {}
-    preset = DRAFT if draft else {}
+    preset = dict(mode.draft) if draft else {}
+    if saved is not None:
+        preset = {name: value for name, value in preset.items() if name not in ARCHITECTURE}
     config = build(TrainConfig, mode.defaults, inherited, fine_tune, preset, typed)
     _check_whole(config)
     mode.validate(config)
     return config
 
 
+def check_device(config: DeviceConfig) -> None:
+    """Raise UsageError if the device flags contradict each other."""
+    if config.gpu is not None and config.not_cuda:
+        raise UsageError(f"--gpu {config.gpu} and --not_cuda exclude each other")
+
+
+def prepare_evaluation(flags: Mapping[str, Any]) -> EvalConfig:
+    """Check typed flags as a whole. Raises UsageError with one line that names the flag."""
+    config = build(EvalConfig, flags)
+    check_device(config)
+    if config.model_dir is None:
+        raise UsageError("--model_dir is needed: the run directory of a trained model")
+    if config.size is not None and (config.scale_h is not None or config.scale_w is not None):
+        raise UsageError("--size and --scale_h/--scale_w exclude each other")
+    return config
+
+
 def prepare(flags: Mapping[str, Any]) -> TrainConfig:
-    """`resolve` flags into a configuration, with the saved run of --model_dir and a seed."""
-    saved = None
-    if flags.get("fine_tune") and flags.get("model_dir"):
+    """`resolve` typed flags, with the --config file, the run in --model_dir and a seed."""
+    flags, saved = dict(flags), None
+    config_file = flags.pop("config", None)
+    if config_file is not None:
+        from_file = read_yaml(config_file)
+        build(TrainConfig, from_file, source=str(config_file))  # complain about the file by name
+        flags = {**from_file, **flags}
+    if flags.get("fine_tune") and flags.get("model_dir") is not None:
         from ConSinGAN.run import RunDirectory  # needs torch
 
         saved = RunDirectory.open(flags["model_dir"]).load_config()
@@ -311,9 +347,16 @@ def prepare(flags: Mapping[str, Any]) -> TrainConfig:
     if config.manualSeed is None:
         config = dataclasses.replace(config, manualSeed=secrets.randbelow(2**31))
     bundled = Path(__file__).resolve().parent.parent / config.input_name
-    if not Path(config.input_name).exists() and bundled.is_file():  # started in another folder
+    if not _is_file(config.input_name) and _is_file(bundled):  # in another folder
         config = dataclasses.replace(config, input_name=str(bundled))
     return config
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name too long, say
+        return False
 
 
 def _check_whole(config: TrainConfig) -> None:
@@ -337,6 +380,7 @@ def _check_whole(config: TrainConfig) -> None:
         raise UsageError(
             f"--max_size {config.max_size} is smaller than --min_size {config.min_size}"
         )
+    check_device(config)
     if config.fine_tune and config.model_dir is None:
         raise UsageError("--fine_tune needs --model_dir, the run directory of a trained model")
     if config.model_dir is not None and not config.fine_tune:
@@ -353,14 +397,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _default_text(cls: type, spec: dataclasses.Field) -> str:
+    no_default = spec.default is None or spec.default is False
     if cls is not TrainConfig:
-        return "" if spec.default in (None, False) else f" (default: {spec.default})"
+        return "" if no_default else f" (default: {spec.default})"
     by_value: dict[str, list[str]] = {}
     for mode in modes.all_modes():
         for name, value in mode.defaults.items():
             if name == spec.name:
                 by_value.setdefault(_value_text(value), []).append(mode.name)
-    parts = [] if spec.default in (None, False) else [_value_text(spec.default)]
+    parts = [] if no_default else [_value_text(spec.default)]
     parts += [f"{', '.join(names)}: {value}" for value, names in by_value.items()]
     if spec.name == "niter":
         parts.append("fine-tuning: 500")

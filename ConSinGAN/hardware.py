@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+from typing import TYPE_CHECKING
 
 import torch
 
 from ConSinGAN.config import DeviceConfig
 from ConSinGAN.errors import UsageError
+
+if TYPE_CHECKING:
+    from ConSinGAN.sampling import ImageModel
 
 
 def select_device(config: DeviceConfig) -> torch.device:
@@ -59,6 +64,24 @@ def select_precision(precision: str, device: torch.device) -> torch.dtype:
 def _cpu_has(feature: str) -> bool:
     probe = getattr(torch.cpu, f"_is_{feature}_supported", None)
     return bool(probe and probe())
+
+
+def memory(device: torch.device) -> int:
+    """Bytes of memory that the device has, free or not."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_sample_size(model: ImageModel, size: tuple[int, int], flag: str) -> None:
+    """Raise UsageError if drawing one picture of `size` (h, w) cannot fit into memory."""
+    maps = 6  # of the finest stage, alive at the same time
+    needed = maps * size[0] * size[1] * model.config.nfc * model.generator.dtype.itemsize
+    if needed > memory(model.device):
+        raise UsageError(
+            f"{flag}: a picture of {size[1]}x{size[0]} pixels needs about {needed / 2**30:.0f} GiB "
+            "of memory; ask for a smaller one"
+        )
 
 
 def tune() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -47,17 +49,22 @@ def read_mask(path: str | Path, flag: str = "--mask") -> Tensor:
 def _read_pixels(path: str | Path, flag: str, background: int) -> np.ndarray:
     """Decode a picture file to (H, W, 3) float64 in [0, 1]."""
     path = Path(path)
-    if not path.exists():
-        raise UsageError(f"{flag} {path}: there is no such file")
+    try:
+        os.fspath(path).encode()
+        if not path.exists():
+            raise UsageError(f"{flag} {path}: there is no such file")
+    except (OSError, UnicodeEncodeError) as error:
+        raise UsageError(f"{flag} {str(path)!a}: is no name for a file") from error
     if not path.is_file():
         raise UsageError(f"{flag} {path}: is not a picture file")
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")  # about parts of a file that do not matter
             picture.load()
             picture = ImageOps.exif_transpose(picture)
     except Image.DecompressionBombError as error:
         raise UsageError(f"{flag} {path}: the picture is too large to be read safely") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except Exception as error:  # Pillow raises many kinds for damaged files
         raise UsageError(f"{flag} {path}: is not a readable picture, or is damaged") from error
     if min(picture.size) < 2:
         raise UsageError(f"{flag} {path}: the picture is only {_size_text(picture.size)} pixels")
@@ -66,12 +73,12 @@ def _read_pixels(path: str | Path, flag: str, background: int) -> np.ndarray:
 
 def _to_rgb(picture: Image.Image, path: Path, background: int) -> np.ndarray:
     if picture.mode.startswith("I") or picture.mode == "F":  # more than 8 bits a channel
-        grey = np.asarray(picture, dtype=np.float64)
+        grey = np.nan_to_num(np.asarray(picture, dtype=np.float64))
         if picture.mode == "F":  # no range is stated: 0..1 or, if brighter, 0..255
-            grey = grey / (1.0 if np.nanmax(grey) <= 1.0 else 255.0)
+            grey = grey / (1.0 if grey.max() <= 1.0 else 255.0)
         else:
             grey = grey / 65535.0
-        grey = np.nan_to_num(grey).clip(0, 1)
+        grey = grey.clip(0, 1)
         return np.repeat(grey[..., None], 3, axis=2)
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         picture = picture.convert("RGBA")

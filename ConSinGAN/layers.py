@@ -88,12 +88,19 @@ def conv(x: Tensor, weight: Tensor, bias: Tensor, padding: int = 0, slope: float
     return _ConvLeakyReLU.apply(x, weight, bias, padding, slope)
 
 
+class _PReLU(nn.PReLU):
+    """torch's PReLU for inputs of any type."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.prelu(x, self.weight.to(x.dtype))
+
+
 def make_activation(name: str, slope: float) -> nn.Module:
     """The activation of that name; `slope` is the leaky ReLU's."""
     return {
         "lrelu": lambda: nn.LeakyReLU(slope),
         "elu": nn.ELU,
-        "prelu": nn.PReLU,
+        "prelu": _PReLU,
         "selu": nn.SELU,
     }[name]()
 
@@ -112,9 +119,13 @@ class PictureNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[0] == 1:
-            return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
-        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+        pictures = [self._normalise(picture) for picture in x.split(1)]
+        return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        if x.shape[2:].numel() == 1:  # a single value is its own mean
+            return self.bias.to(x.dtype).view(1, -1, 1, 1).expand_as(x)
+        return F.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
 
 
 class ConvBlock(nn.Module):

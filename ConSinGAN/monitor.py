@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -17,14 +18,21 @@ SCALARS_PER_STAGE = 200  # points in TensorBoard's curves
 LINES_PER_STAGE = 5  # plain lines where there is no terminal
 
 
-def open_tensorboard(folder: Path) -> object | None:
-    """A TensorBoard writer into `folder`; without tensorboard None, and one line once."""
+@cache
+def _summary_writer() -> type | None:
+    """TensorBoard's writer class; without tensorboard None, and one line once."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         log.info("TensorBoard is not installed: no curves are written (pip install tensorboard)")
         return None
-    return SummaryWriter(str(folder))
+    return SummaryWriter
+
+
+def open_tensorboard(folder: Path) -> object | None:
+    """A TensorBoard writer into `folder`, or None if tensorboard is not installed."""
+    writer = _summary_writer()
+    return writer and writer(str(folder))
 
 
 class StageMonitor:

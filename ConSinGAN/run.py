@@ -140,7 +140,7 @@ class RunDirectory:
         )
         fixed = self._series(noise, "fixed.{}", config.train_stages, "noise")
         model.fixed_noise = [z.to(device) for z in fixed]
-        model.noise_amp = self._series(noise, "amplitudes", 1, "noise")[0].tolist()
+        model.noise_amp = self._series(noise, "amplitudes", 1, "noise")[0].flatten().tolist()
         self._check_shapes(model)
         return model
 
@@ -185,11 +185,13 @@ class RunDirectory:
             raise UsageError(f"{self.path / name}.safetensors: lacks {error}") from error
 
     def _check_shapes(self, model: ImageModel) -> None:
-        shape, sizes = model.noise_shape, model.sizes
-        fits = len(model.noise_amp) == len(sizes) and all(
-            tuple(z.shape) == shape.at(i, sizes[i]) for i, z in enumerate(model.fixed_noise)
-        )
-        if not fits or any(real.shape[:2] != (1, model.config.nc_im) for real in model.reals):
+        channels = model.config.nc_im
+        fits = all(real.ndim == 4 and real.shape[:2] == (1, channels) for real in model.reals)
+        fits = fits and len(model.noise_amp) == len(model.sizes) == len(model.fixed_noise)
+        if not fits or any(
+            tuple(z.shape) != model.noise_shape.at(i, model.sizes[i])
+            for i, z in enumerate(model.fixed_noise)
+        ):
             raise UsageError(f"{self.path}: noise.safetensors does not fit reals.safetensors")
 
 

@@ -18,7 +18,7 @@ from ConSinGAN import hardware, images, losses, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.graphs import GraphedStep
 from ConSinGAN.models import Critic
-from ConSinGAN.modes.composite import read_naive
+from ConSinGAN.modes.base import Naive
 from ConSinGAN.monitor import StageMonitor
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.resize import resize
@@ -40,9 +40,7 @@ def train(config: TrainConfig) -> RunDirectory:
     streams = RandomStreams(config.manualSeed, device)
     model, critic = start(config, device, streams)
     model.generator.dtype = critic.dtype = dtype
-    naive = None
-    if config.naive_img is not None:
-        naive = read_naive(config.naive_img, config.nc_im, tuple(model.reals[-1].shape[-2:]))
+    naive = model.mode.read_naive(config, tuple(model.reals[-1].shape[-2:]))
 
     run = RunDirectory.create(config, hardware.describe(device))
     log.info("%s on %s, %s: %s", config.train_mode, hardware.describe(device), dtype, run.path)
@@ -196,7 +194,7 @@ def train_stage(
     critic: Critic,
     run: RunDirectory,
     streams: RandomStreams,
-    naive: Tensor | None = None,
+    naive: Naive | None = None,
 ) -> None:
     """Train the generator's last stage, and the few below it, for `niter` iterations."""
     config, mode = model.config, model.mode
@@ -213,13 +211,13 @@ def train_stage(
                 schedule.step()
             monitor.update(i, terms)
             if (i + 1) % config.preview_every == 0 or i + 1 == config.niter:
-                previews = RandomStreams([config.manualSeed, stage, i], model.device)
+                previews = RandomStreams([1, config.manualSeed, stage, i], model.device)
                 mode.preview(model, folder, i + 1, previews, naive)
 
 
-def input_source(model: ImageModel, streams: RandomStreams, naive: Tensor | None) -> callable:
+def input_source(model: ImageModel, streams: RandomStreams, naive: Naive | None) -> callable:
     """What enters stage 0 in each iteration: the mode's draw; in fine-tuning the naive picture."""
     if not model.config.fine_tune:
         return lambda: model.mode.draw_input(model.reals[0], streams)
-    coarsest = resize(naive, size=model.sizes[0]).to(model.device)
+    coarsest = resize(naive.picture, size=model.sizes[0]).to(model.device)
     return lambda: model.mode.naive_input(coarsest, streams)

@@ -16,7 +16,6 @@ import main_train
 from ConSinGAN import modes
 from ConSinGAN.config import (
     ARCHITECTURE,
-    DRAFT,
     EvalConfig,
     TrainConfig,
     build,
@@ -99,24 +98,25 @@ def test_layers_from_weakest_to_strongest(tmp_path: Path) -> None:
     layers = [
         ([], 2000),
         (["--train_mode", "editing"], 1000),
-        (["--draft"], DRAFT["niter"]),
+        (["--draft"], modes.Mode.draft["niter"]),
         (["--config", file], 7),
         (["--niter", "5"], 5),
     ]
     typed: list[str] = []
     for words, expected in layers:
         typed += words
-        assert resolve(parse(*typed)).niter == expected
+        assert prepare(parse(*typed)).niter == expected
 
 
 @pytest.mark.parametrize("mode", modes.names())
 def test_every_mode_has_a_draft(mode: str) -> None:
     config = resolve({"train_mode": mode, "draft": True})
-    assert config.niter == DRAFT["niter"]
+    assert {name: getattr(config, name) for name in modes.get(mode).draft} == modes.get(mode).draft
+    assert config.niter < resolve({"train_mode": mode}).niter
 
 
 def test_yaml_may_choose_the_mode_whose_defaults_then_hold(tmp_path: Path) -> None:
-    config = resolve(parse("--config", write_yaml(tmp_path, train_mode="animation")))
+    config = prepare(parse("--config", write_yaml(tmp_path, train_mode="animation")))
     assert (config.train_mode, config.min_size) == ("animation", 20)
 
 
@@ -147,7 +147,7 @@ def test_seed_is_drawn_when_not_given_and_kept_when_given() -> None:
 def test_unknown_key_names_the_file_and_suggests(tmp_path: Path) -> None:
     file = write_yaml(tmp_path, nitre=5)
     with pytest.raises(UsageError, match=r"options\.yaml.*'nitre'.*did you mean 'niter'"):
-        resolve({"config": file})
+        prepare({"config": file})
 
 
 @pytest.mark.parametrize("key", ["zzzzzz", 3, None, True])
@@ -264,7 +264,7 @@ def test_numbers_in_scientific_notation_without_a_point(tmp_path: Path) -> None:
     """YAML 1.1 takes `5e-4` for a text; people mean the number."""
     path = tmp_path / "options.yaml"
     path.write_text("lr_g: 5e-4\n")
-    assert resolve({"config": str(path)}).lr_g == 5e-4
+    assert prepare({"config": str(path)}).lr_g == 5e-4
 
 
 def test_a_runs_own_file_gives_the_same_configuration(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_architecture_cannot_change_when_fine_tuning(name: str, value: object) -
 def test_a_draft_does_not_change_the_architecture_when_fine_tuning() -> None:
     config = resolve(TUNE | {"draft": True}, dataclasses.replace(SAVED, train_stages=3))
     assert config.train_stages == 3
-    assert config.niter == DRAFT["niter"]
+    assert config.niter == modes.get(SAVED.train_mode).draft["niter"]
 
 
 def test_a_run_of_another_mode_cannot_be_fine_tuned() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_without_tensorboard_there_is_one_line_and_no_curves(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setattr(monitor, "_summary_writer", cache(monitor._summary_writer.__wrapped__))
     caplog.set_level(logging.INFO, "ConSinGAN")
     for stage in range(3):
         watch(tmp_path, stage=stage)

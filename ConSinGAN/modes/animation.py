@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ConSinGAN.modes.base import Mode, images, noise
+from ConSinGAN.modes.base import Mode, Naive, images, noise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ class Animation(Mode):
 
     def preview(
         self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
-        naive: Tensor | None = None,
+        naive: Naive | None = None,
     ) -> None:  # fmt: skip
         super().preview(model, folder, iteration, streams)
         start = min(model.config.start_scale, model.generator.num_stages - 1)
@@ -42,6 +42,7 @@ class Animation(Mode):
         images.save_gif(frames, folder / "animation.gif", fps=10)
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         images.save_image(model.reconstruct(), folder / f"reconstruction.{config.format}")
         for start_scale in START_SCALES:
             if start_scale >= model.generator.num_stages:

@@ -7,6 +7,7 @@ writes. Modules that need torch are imported on first use (`Lazy`), which keeps 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,11 +33,20 @@ class Lazy:
         return getattr(importlib.import_module(self._name), attribute)
 
 
+hardware = Lazy("ConSinGAN.hardware")
 images = Lazy("ConSinGAN.images")
 noise = Lazy("ConSinGAN.noise")
 pyramid = Lazy("ConSinGAN.pyramid")
 
 NUM_SHEET_SAMPLES = 9
+
+
+@dataclass(frozen=True)
+class Naive:
+    """A naive picture (1, C, H, W) in [-1, 1] and, if it has one, its mask (1, 1, H, W)."""
+
+    picture: Tensor
+    mask: Tensor | None
 
 
 class Mode:
@@ -47,6 +57,8 @@ class Mode:
     summary: ClassVar[str] = ""  # one line for --help
     defaults: ClassVar[Mapping[str, Any]] = {}  # values that differ from TrainConfig's
     fine_tune_defaults: ClassVar[Mapping[str, Any]] = {"niter": 500}
+    # --draft, a first look in minutes: small picture, few stages, few iterations.
+    draft: ClassVar[Mapping[str, Any]] = {"max_size": 110, "train_stages": 4, "niter": 300}
     wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
 
     # Training -----------------------------------------------------------------------------
@@ -86,9 +98,13 @@ class Mode:
         """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
         raise UsageError(f"--model_dir: a model trained for {self.name} makes no composites")
 
+    def read_naive(self, config: TrainConfig, size: tuple[int, int]) -> Naive | None:
+        """The picture of --naive_img, if any, for a finest stage of `size` (h, w)."""
+        return None
+
     def preview(
         self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
-        naive: Tensor | None = None,
+        naive: Naive | None = None,
     ) -> None:  # fmt: skip
         """Write `reconstruction_*`, `fake_sample_*` and the sample sheet of the current stage."""
         reconstruction = model.reconstruct()
@@ -109,7 +125,13 @@ class Mode:
             )
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
-        """Write the reconstruction and random samples at several sizes into `folder`."""
+        """Write the reconstruction and random samples at several sizes into `folder`.
+
+        The folder is made once the input files are known to be good.
+        """
+        for scale, size, _ in sample_sets(config):
+            hardware.check_sample_size(model, size or model.scaled_sizes(*scale)[-1], "--size")
+        folder.mkdir(exist_ok=True)
         images.save_image(model.reconstruct(), folder / f"reconstruction.{config.format}")
         for scale, size, name in sample_sets(config):
             target = folder / name

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ConSinGAN.errors import UsageError
-from ConSinGAN.modes.base import Lazy, Mode, images
+from ConSinGAN.modes.base import Lazy, Mode, Naive, images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,11 @@ class Composite(Mode):
         if config.fine_tune and config.naive_img is None:
             raise UsageError("--fine_tune needs --naive_img, the picture to fine-tune on")
 
+    def read_naive(self, config: TrainConfig, size: tuple[int, int]) -> Naive | None:
+        if config.naive_img is None:
+            return None
+        return load_naive(config.naive_img, None, config.nc_im, size)
+
     def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return augment.one_by_one(lambda picture: self.augment(picture, streams), real)
 
@@ -40,15 +45,15 @@ class Composite(Mode):
 
     def preview(
         self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
-        naive: Tensor | None = None,
+        naive: Naive | None = None,
     ) -> None:  # fmt: skip
         super().preview(model, folder, iteration, streams)
         if naive is None:
             return
-        images.save_image(model.compose(naive), folder / f"{self.result_name}_{iteration}.png")
-        mask_file = images.find_mask(model.config.naive_img)
-        if mask_file is not None:
-            masked = model.compose(naive, images.read_mask(mask_file))
+        whole = model.compose(naive.picture)
+        images.save_image(whole, folder / f"{self.result_name}_{iteration}.png")
+        if naive.mask is not None:
+            masked = model.compose(naive.picture, naive.mask)
             images.save_image(masked, folder / f"{self.result_name}_w_mask_{iteration}.png")
 
     def validate_evaluation(self, config: EvalConfig) -> None:
@@ -58,37 +63,37 @@ class Composite(Mode):
             )
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
-        naive = read_naive(config.naive_img, model.config.nc_im, model.sizes[-1])
-        mask_file = config.mask or images.find_mask(config.naive_img)
-        mask = read_mask(mask_file, naive.shape[-2:]) if mask_file else None
+        naive = load_naive(config.naive_img, config.mask, model.config.nc_im, model.sizes[-1])
+        folder.mkdir(exist_ok=True)
 
         def save(image: Tensor, stem: str) -> None:
             images.save_image(image, folder / f"{stem}.{config.format}")
 
-        if mask is not None:  # first, because an empty mask is an error
-            save(model.compose(naive, mask, config.seed), f"{self.result_name}_w_mask")
-        save(model.compose(naive, None, config.seed), f"{self.result_name}_wo_mask")
+        if naive.mask is not None:
+            masked = model.compose(naive.picture, naive.mask, config.seed)
+            save(masked, f"{self.result_name}_w_mask")
+        save(model.compose(naive.picture, None, config.seed), f"{self.result_name}_wo_mask")
         save(model.reals[-1], "real_image")
         save(model.reconstruct(), "reconstruction")
 
 
-def read_naive(path: str, channels: int, size: tuple[int, int]) -> Tensor:
-    """Read a naive picture for a model whose finest stage has `size` (h, w).
+def load_naive(path: str, mask_path: str | None, channels: int, size: tuple[int, int]) -> Naive:
+    """Read a naive picture and its mask for a model whose finest stage has `size` (h, w).
 
-    Raises UsageError if it cannot be read or its aspect ratio is another.
+    mask_path: if None, the mask beside the picture is taken, if there is one.
+    Raises UsageError if a file cannot be read, its aspect ratio is another or the mask is empty.
     """
-    naive = images.read_image(path, channels, flag="--naive_img")
-    _check_aspect(f"--naive_img {path}", naive.shape[-2:], size, "the training picture")
-    return naive
-
-
-def read_mask(path: str | Path, size: tuple[int, int]) -> Tensor:
-    """Read the mask of a naive picture of `size` (h, w); UsageError as `read_naive`."""
-    mask = images.read_mask(path)
-    _check_aspect(f"--mask {path}", mask.shape[-2:], size, "the naive picture")
+    picture = images.read_image(path, channels, flag="--naive_img")
+    _check_aspect(f"--naive_img {path}", picture.shape[-2:], size, "the training picture")
+    if mask_path is None:
+        mask_path = images.find_mask(path)
+    if mask_path is None:
+        return Naive(picture, None)
+    mask = images.read_mask(mask_path, flag="--mask")
+    _check_aspect(f"--mask {mask_path}", mask.shape[-2:], picture.shape[-2:], "the naive picture")
     if mask.max() < 0.5:
-        raise UsageError(f"--mask {path}: the mask is empty; paint the edited part white")
-    return mask
+        raise UsageError(f"--mask {mask_path}: the mask is empty; paint the edited part white")
+    return Naive(picture, mask)
 
 
 def _check_aspect(what: str, got: tuple[int, int], wanted: tuple[int, int], whose: str) -> None:

@@ -27,6 +27,7 @@ class Harmonization(Composite):
         "niter": 1000,
         "batch_norm": True,
     }
+    draft = {"max_size": 130, "min_size": 60, "niter": 200}
     result_name = "harmonized"
     mask_radius = 7
 
