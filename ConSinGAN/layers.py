@@ -23,20 +23,29 @@ def compute_weight(weight: Tensor, like: Tensor) -> Tensor:
     return weight.to(like.dtype, memory_format=torch.channels_last)
 
 
-def weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, padding: int = 0) -> Tensor:
-    """Gradient of a convolution's weight, float32, from its input and its output's gradient.
+def parameter_gradients(
+    x: Tensor, grad: Tensor, weight: Tensor, padding: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Gradients of a convolution's weight and bias, float32, summed over the pictures.
 
-    weight: only its shape and type matter.
+    x: its input; grad: its output's gradient; of `weight` only shape and type matter.
     """
+    if weight.shape[0] == 1 and padding == 0:  # scores: one matrix product over shifted gradients
+        size = weight.shape[-1]
+        shifted = F.unfold(grad, size, padding=size - 1)  # N k*k H*W
+        product = shifted @ x.permute(0, 2, 3, 1).flatten(1, 2)  # N k*k C
+        grad_w = product.float().sum(0).view(1, size, size, -1).flip(1, 2).permute(0, 3, 1, 2)
+        return grad_w, bias_gradient(grad)
     parts = zip(x.split(1), grad.split(1), strict=True) if one_by_one(x) else [(x, grad)]
-    total = None
-    for x_part, grad_part in parts:
-        _, part, _ = torch.ops.aten.convolution_backward(
-            grad_part, x_part, weight, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1,
-            [False, True, False],
-        )  # fmt: skip
-        total = part.float() if total is None else total.add_(part)
-    return total
+    gradients = [
+        torch.ops.aten.convolution_backward(
+            grad_part, x_part, weight, [weight.shape[0]], [1, 1], [padding] * 2, [1, 1], False,
+            [0, 0], 1, [False, True, True],
+        )[1:]
+        for x_part, grad_part in parts
+    ]  # fmt: skip
+    grad_w, grad_b = (sum(g.float() for g in kind) for kind in zip(*gradients, strict=True))
+    return grad_w, grad_b
 
 
 def bias_gradient(grad: Tensor) -> Tensor:
@@ -76,7 +85,7 @@ class _ConvLeakyReLU(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_x = F.conv_transpose2d(grad, w, padding=ctx.padding)
         if ctx.needs_input_grad[1]:
-            grad_w, grad_b = weight_gradient(x, grad, w, ctx.padding), bias_gradient(grad)
+            grad_w, grad_b = parameter_gradients(x, grad, w, ctx.padding)
         return grad_x, grad_w, grad_b, None, None
 
 

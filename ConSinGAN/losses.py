@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ConSinGAN.layers import bias_gradient, one_by_one
+from ConSinGAN.layers import one_by_one
 from ConSinGAN.models import Critic, LocalCritic
 
 
@@ -66,7 +66,7 @@ class _WassersteinGP(torch.autograd.Function):
         one = pictures.new_ones((1, 1, 1, 1))
         signs = torch.cat([-one, one, one])  # of the scores: real, fake, mixed
         parts = [slice(i, i + 1) for i in range(3)] if one_by_one(pictures) else [slice(0, 3)]
-        weights, biases, scores = [], [], []
+        sums, scores = [0.0] * len(parameters), []
         for part in parts:
             local = LocalCritic(critic, pictures[part])
             scores.append(local.scores.mean(dim=(1, 2, 3)))
@@ -76,13 +76,11 @@ class _WassersteinGP(torch.autograd.Function):
                 gradient = local.input_gradient([grads[0][-1:]])
                 penalty, direction = _penalty_and_direction(gradient, weight)
                 local.push_forward(direction * num_scores)
-            weights.append(local.weight_gradients(grads))
-            biases.append([bias_gradient(grad[: 2 - part.start]) for grad in grads])
+            gradients = local.parameter_gradients(grads, num_scored=max(0, 2 - part.start))
+            sums = [total + g for total, g in zip(sums, gradients, strict=True)]
         score_real, score_fake, _ = torch.cat(scores)
         total = score_fake - score_real + penalty
-        # Weights and biases alternate in the parameters' order; the scores' means come last.
-        sums = [[sum(x) for x in zip(*kind, strict=True)] for kind in (weights, biases)]
-        grads = [grad / num_scores for pair in zip(*sums, strict=True) for grad in pair]
+        grads = [total_grad / num_scores for total_grad in sums]  # of the scores' means
         ctx.save_for_backward(*grads)
         ctx.mark_non_differentiable(score_real, score_fake, penalty)
         return score_real, score_fake, penalty, total

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ConSinGAN.layers import (
     ConvBlock,
+    bias_gradient,
     compute_weight,
     conv,
     init_weights,
     leaky_gradient,
-    weight_gradient,
+    parameter_gradients,
 )
 from ConSinGAN.resize import upsample
 
@@ -270,9 +271,15 @@ class LocalCritic:
             x = leaky_gradient(F.conv2d(x, weight, padding=self.padding), inputs[-1:], self.slope)
             inputs[-1:] = x
 
-    def weight_gradients(self, grads: list[Tensor]) -> list[Tensor]:
-        """Gradients of all weights, float32, summed over the pictures."""
-        return [
-            weight_gradient(x, grad, weight, self.padding)
-            for x, grad, weight in zip(self.inputs, grads, self.weights, strict=True)
-        ]
+    def parameter_gradients(self, grads: list[Tensor], num_scored: int) -> list[Tensor]:
+        """Gradients of weight and bias of every convolution, float32, summed over the pictures.
+
+        Biases take part in the scores of the first `num_scored` pictures only.
+        """
+        gradients = []
+        for x, grad, weight in zip(self.inputs, grads, self.weights, strict=True):
+            weight, bias = parameter_gradients(x, grad, weight, self.padding)
+            if num_scored < len(x):
+                bias = bias_gradient(grad[:num_scored])
+            gradients += [weight, bias]
+        return gradients

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ConSinGAN.layers import ConvBlock, PictureNorm, conv, init_weights, weight_gradient
+from ConSinGAN.layers import ConvBlock, PictureNorm, conv, init_weights, parameter_gradients
 
 
 @pytest.mark.parametrize("padding", [0, 1, 3])
@@ -30,15 +30,17 @@ def test_conv_and_its_gradients_are_torchs(padding: int, slope: float, num: int)
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-4)
 
 
-def test_large_batches_are_split_without_a_difference() -> None:
-    x, grad = torch.randn(3, 2, 80, 90), torch.randn(3, 4, 78, 88)
-    weight = torch.zeros(4, 2, 3, 3)
-    singly = sum(
-        weight_gradient(a, b, weight) for a, b in zip(x.split(1), grad.split(1), strict=True)
-    )
-    torch.testing.assert_close(weight_gradient(x, grad, weight), singly, rtol=1e-4, atol=1e-3)
-    reference = torch.nn.grad.conv2d_weight(x, weight.shape, grad)
-    torch.testing.assert_close(singly, reference, rtol=1e-4, atol=1e-3)
+@pytest.mark.parametrize("size", [(20, 24), (80, 90)], ids=["as a batch", "one by one"])
+@pytest.mark.parametrize("out_channels", [1, 4])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_parameter_gradients_are_torchs(size: tuple, out_channels: int, padding: int) -> None:
+    x = torch.randn(3, 2, *size)
+    weight = torch.zeros(out_channels, 2, 3, 3)
+    grad = torch.randn_like(F.conv2d(x, weight, padding=padding))
+    grad_w, grad_b = parameter_gradients(x, grad, weight, padding)
+    reference = torch.nn.grad.conv2d_weight(x, weight.shape, grad, padding=padding)
+    torch.testing.assert_close(grad_w, reference, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(grad_b, grad.sum((0, 2, 3)), rtol=1e-4, atol=1e-3)
 
 
 def test_bf16_arithmetic_keeps_float32_gradients() -> None:
