@@ -127,8 +127,10 @@ class Generator(nn.Module):
         residual = upsample(x, size)
         if self.wide_border:
             wide = (size[0] + 2 * self.border, size[1] + 2 * self.border)
-            return residual + self._run_body(stage, upsample(x, wide) + amplitude * z)
-        return residual + self._run_body(stage, residual + amplitude * z, border=self.border)
+            noisy = torch.add(upsample(x, wide), z, alpha=amplitude)
+            return residual + self._run_body(stage, noisy)
+        noisy = torch.add(residual, z, alpha=amplitude)
+        return residual + self._run_body(stage, noisy, border=self.border)
 
     def _run_body(self, stage: int, x: Tensor, border: int = 0) -> Tensor:
         for block in self.body[stage]:

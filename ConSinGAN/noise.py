@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -35,10 +36,33 @@ class RandomStreams:
             getattr(self, name).set_state(state[name])
 
 
-def draw(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+@cache
+def _quantiles(dtype: torch.dtype) -> Tensor:
+    """The normal distribution in 2^16 equally likely values, sorted, of variance 1."""
+    values = torch.special.ndtri((torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16)
+    return (values / values.std(correction=0)).to(dtype)
+
+
+def _draw_on_processor(num: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+    """`num` normal numbers, each a quantile picked by 16 random bits; at most 4.3 in size.
+
+    Twice as fast as torch.randn, which spends a random word and a logarithm on every number.
+    """
+    words = torch.empty(-(-num // 4), dtype=torch.int64)
+    words.random_(torch.iinfo(torch.int64).min, None, generator=generator)
+    index = words.view(torch.uint16).int()
+    return _quantiles(dtype).index_select(0, index[:num])
+
+
+def draw(
+    shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Standard normal noise of shape (N, C, H, W) on the generator's device, channels last."""
     n, c, h, w = shape
-    maps = torch.randn((n, h, w, c), generator=generator, device=generator.device)
+    if generator.device.type == "cpu":
+        maps = _draw_on_processor(n * c * h * w, generator, dtype).view(n, h, w, c)
+    else:
+        maps = torch.randn((n, h, w, c), generator=generator, device=generator.device, dtype=dtype)
     return maps.permute(0, 3, 1, 2)
 
 
@@ -66,10 +90,11 @@ class NoiseShape:
         generator: torch.Generator,
         num: int = 1,
         first: int = 0,
+        dtype: torch.dtype = torch.float32,
     ) -> list[Tensor]:
         """Noise for the stages from `first` on; sizes: (h, w) of all stages."""
         return [
-            draw(self.at(stage, size, num), generator)
+            draw(self.at(stage, size, num), generator, dtype)
             for stage, size in enumerate(sizes)
             if stage >= first
         ]

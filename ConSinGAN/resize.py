@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TILE = 160  # output rows per block of a banded interpolation matrix
+TILE = 64  # output rows per block of a banded interpolation matrix
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -122,7 +122,8 @@ class ImageModel:
         if tuple(real.shape[-2:]) != tuple(sizes[0]):
             real = resize(real, size=sizes[0])
         first = self.mode.draw_input(real.expand(num, -1, -1, -1), streams)
-        return [first, *self.noise_shape.draw(sizes, streams.noise, num, first=1)]
+        rest = self.noise_shape.draw(sizes, streams.noise, num, first=1, dtype=self.generator.dtype)
+        return [first, *rest]
 
     def sample(
         self,

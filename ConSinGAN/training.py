@@ -147,11 +147,9 @@ class Iteration:
 
     def __call__(self, first_input: Tensor) -> dict[str, Tensor]:
         """Returns the losses, scalars, of the last critic step and of the generator."""
-        noise = [
-            first_input,
-            *self.model.noise_shape.draw(self.model.sizes, self.streams.noise, first=1),
-        ]
-        return self.run_step(noise, self._draw_coefficients())
+        shape, dtype = self.model.noise_shape, self.model.generator.dtype
+        noise = shape.draw(self.model.sizes, self.streams.noise, first=1, dtype=dtype)
+        return self.run_step([first_input, *noise], self._draw_coefficients())
 
     def _draw_coefficients(self) -> Tensor:
         coefficient = self.streams.coefficient
