@@ -1,10 +1,12 @@
 """Draw from a trained model: samples, GIFs, harmonized or edited pictures. See README.md."""
 
+import logging
 import sys
 from pathlib import Path
 
-from ConSinGAN.config import EvalConfig, make_parser, prepare_evaluation
+from ConSinGAN.config import EvalConfig, prepare_evaluation
 from ConSinGAN.errors import run_script
+from ConSinGAN.options import add_verbosity, make_parser
 
 
 def evaluate(config: EvalConfig) -> Path:
@@ -19,17 +21,21 @@ def evaluate(config: EvalConfig) -> Path:
     model = run.load_model(device)
     model.set_precision(precision)
     model.mode.validate_evaluation(config)
-    folder = run.path / "Evaluation"
+    folder = run.inside("Evaluation")
     model.mode.evaluate(model, config, folder)
     return folder
 
 
 def main() -> None:
     """Parse and evaluate."""
-    config = prepare_evaluation(vars(make_parser(EvalConfig, __doc__).parse_args()))
+    parser = make_parser(EvalConfig, __doc__)
+    add_verbosity(parser)
+    flags = vars(parser.parse_args())
+    level = flags.pop("level", logging.INFO)
+    config = prepare_evaluation(flags)
     from ConSinGAN.monitor import setup_logging
 
-    setup_logging()
+    setup_logging(level)
     print(f"done: {evaluate(config)}")
 
 

@@ -1,32 +1,50 @@
 """Train a generative model of one picture. See --help and README.md."""
 
+import argparse
+import logging
 import sys
 
 from ConSinGAN import modes
-from ConSinGAN.config import TrainConfig, make_parser, prepare
-from ConSinGAN.errors import run_script
+from ConSinGAN.config import TrainConfig, prepare
+from ConSinGAN.errors import UsageError, run_script
+from ConSinGAN.options import add_verbosity, make_parser
+
+
+def make_train_parser() -> argparse.ArgumentParser:
+    """All flags, with the defaults of every mode in their help."""
+    special = {mode.name: mode.defaults for mode in modes.all_modes()}
+    special["fine-tuning"] = modes.Mode.fine_tune_defaults
+    parser = make_parser(TrainConfig, __doc__, special)
+    preset = ", ".join(f"{name} {value}" for name, value in modes.Mode.draft.items())
+    parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
+    parser.add_argument("--draft", action="store_true", help=f"a first look in minutes: {preset}")
+    parser.add_argument("--resume", metavar="DIR", help="go on with the interrupted run in DIR")
+    add_verbosity(parser)
+    return parser
 
 
 def parse(arguments: list[str] | None = None) -> dict:
     """The flags that the user typed."""
-    parser = make_parser(TrainConfig, __doc__)
-    preset = ", ".join(f"{name} {value}" for name, value in modes.Mode.draft.items())
-    parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
-    parser.add_argument("--draft", action="store_true", help=f"a first look in minutes: {preset}")
-    return vars(parser.parse_args(arguments))
+    return vars(make_train_parser().parse_args(arguments))
 
 
 def main() -> None:
-    """Parse, resolve the configuration, train."""
-    config = prepare(parse())
+    """Parse, resolve the configuration, train or resume."""
+    flags = parse()
+    level = flags.pop("level", logging.INFO)
+    run_dir = flags.pop("resume", None)
+    if run_dir is not None and (flags.pop("config", None) or flags.pop("draft", None)):
+        raise UsageError("--resume takes its options from the run: leave --config and --draft away")
+    config = prepare(flags) if run_dir is None else None
+    from ConSinGAN import training
     from ConSinGAN.monitor import setup_logging
-    from ConSinGAN.training import train
 
-    setup_logging()
-    run = train(config)
+    setup_logging(level)
+    run = training.train(config) if config else training.resume(run_dir, flags)
     evaluate = f'python evaluate_model.py --model_dir "{run.path}"'
-    if config.naive_img is not None:
-        evaluate += f' --naive_img "{config.naive_img}"'
+    naive = run.load_config().naive_img
+    if naive is not None:
+        evaluate += f' --naive_img "{naive}"'
     print(f"done: {run.path}\nlook at {run.path / 'sample_sheet.png'}, then: {evaluate}")
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import platform
 from typing import TYPE_CHECKING
 
 import torch
 
-from ConSinGAN.config import DeviceConfig
+from ConSinGAN.config import DeviceConfig, TrainConfig
 from ConSinGAN.errors import UsageError
 
 if TYPE_CHECKING:
     from ConSinGAN.sampling import ImageModel
+
+
+log = logging.getLogger(__name__)
+
+PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
 def select_device(config: DeviceConfig) -> torch.device:
@@ -71,6 +77,32 @@ def memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def training_memory(config: TrainConfig, size: tuple[int, int]) -> int:
+    """About how many bytes training takes at its last stage of `size` (h, w), above the libraries.
+
+    Measured, not derived: maps of the last stage that are alive at the same time, and the weights
+    with their gradients and Adam's moments.
+    """
+    maps = 12 + 3 * config.num_layer
+    itemsize = 2 if config.precision == "bf16" else 4
+    kernels = config.nfc**2 * config.ker_size**2 * config.num_layer
+    weights = 4 * 4 * kernels * (config.train_stages + 1)
+    return maps * size[0] * size[1] * config.nfc * itemsize + weights
+
+
+def check_training_size(config: TrainConfig, size: tuple[int, int], device: torch.device) -> None:
+    """Tell how much memory a large run will take; UsageError if the device has less."""
+    needed, there = training_memory(config, size), memory(device)
+    text = f"about {needed / 2**30:.1f} GiB of memory at {size[1]}x{size[0]} pixels"
+    if needed > there:
+        raise UsageError(
+            f"--max_size {config.max_size}: training needs {text}, and there are "
+            f"{there / 2**30:.1f}; lower --max_size, --nfc or --num_layer"
+        )
+    if needed > 2**30:
+        log.info("training needs %s; lower --max_size or --nfc to need less", text)
 
 
 def check_sample_size(model: ImageModel, size: tuple[int, int], flag: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
@@ -17,36 +18,48 @@ from skimage import filters, morphology
 from torch import Tensor
 
 from ConSinGAN.errors import UsageError
+from ConSinGAN.files import write_atomic
 
 log = logging.getLogger(__name__)
 
+Image.MAX_IMAGE_PIXELS = None  # every picture read here is measured before it is decoded
+
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 MASK_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
 
 
-def read_image(path: str | Path, channels: int = 3, flag: str = "--input_name") -> Tensor:
+def read_image(
+    path: str | Path,
+    channels: int = 3,
+    flag: str = "--input_name",
+    max_megapixels: float = 100.0,
+) -> Tensor:
     """Read a picture as people see it: a (1, channels, H, W) float32 tensor in [-1, 1].
 
     EXIF rotation is applied, grey, palette, CMYK and 16-bit pictures are converted, transparency
     is put on white. channels: 3 for RGB, 1 for grey. flag: named in error messages.
-    Raises UsageError if the file is missing or is not a picture of at least 2x2 pixels.
+    Raises UsageError if the file is missing, is not a picture of at least 2x2 pixels or has more
+    than `max_megapixels`, which is known before it is decoded.
     """
-    pixels = _read_pixels(path, flag, background=255)
-    if channels == 1:  # ITU-R 601 luma
-        pixels = pixels @ np.array([[0.299], [0.587], [0.114]])
+    pixels = _read_pixels(path, flag, max_megapixels, background=255)
+    if channels == 1:
+        pixels = (pixels @ LUMA)[..., None]
     tensor = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
     return (tensor * 2 - 1).clamp(-1, 1).contiguous()
 
 
-def read_mask(path: str | Path, flag: str = "--mask") -> Tensor:
+def read_mask(path: str | Path, flag: str = "--mask", max_megapixels: float = 100.0) -> Tensor:
     """Read a mask: a (1, 1, H, W) float32 tensor in [0, 1], the picture's luminance.
 
     Transparent parts count as black. Raises UsageError as `read_image` does.
     """
-    luminance = _read_pixels(path, flag, background=0) @ np.array([0.299, 0.587, 0.114])
+    luminance = _read_pixels(path, flag, max_megapixels, background=0) @ np.array(
+        [0.299, 0.587, 0.114]
+    )
     return torch.from_numpy(luminance.astype(np.float32))[None, None]
 
 
-def _read_pixels(path: str | Path, flag: str, background: int) -> np.ndarray:
+def _read_pixels(path: str | Path, flag: str, max_megapixels: float, background: int) -> np.ndarray:
     """Decode a picture file to (H, W, 3) float64 in [0, 1]."""
     path = Path(path)
     try:
@@ -60,10 +73,16 @@ def _read_pixels(path: str | Path, flag: str, background: int) -> np.ndarray:
     try:
         with warnings.catch_warnings(), Image.open(path) as picture:
             warnings.simplefilter("ignore")  # about parts of a file that do not matter
+            megapixels = picture.width * picture.height / 1e6
+            if megapixels > max_megapixels:
+                raise UsageError(
+                    f"{flag} {path}: the picture has {megapixels:.0f} megapixels; "
+                    f"--max_megapixels {max_megapixels:g} allows no more"
+                )
             picture.load()
             picture = ImageOps.exif_transpose(picture)
-    except Image.DecompressionBombError as error:
-        raise UsageError(f"{flag} {path}: the picture is too large to be read safely") from error
+    except UsageError:
+        raise
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise UsageError(f"{flag} {path}: is not a readable picture, or is damaged") from error
     if min(picture.size) < 2:
@@ -105,10 +124,12 @@ def save_image(image: Tensor | np.ndarray, path: str | Path) -> None:
     """Write one picture, (1, C, H, W) in [-1, 1] or uint8 (H, W, 3); the extension decides how."""
     pixels = to_bytes(image)[0] if isinstance(image, Tensor) else image
     picture = Image.fromarray(pixels)
+    encoded = io.BytesIO()
     if Path(path).suffix == ".png":
-        picture.save(path, compress_level=3)
+        picture.save(encoded, "png", compress_level=3)
     else:
-        picture.save(path, quality=95, subsampling=0)
+        picture.save(encoded, "jpeg", quality=95, subsampling=0)
+    write_atomic(Path(path), encoded.getvalue(), durable=False)
 
 
 class ImageWriter:
@@ -138,9 +159,12 @@ class ImageWriter:
 def save_gif(frames: Sequence[np.ndarray], path: str | Path, fps: int) -> None:
     """Write uint8 (H, W, 3) frames as an endless GIF at `fps` frames per second."""
     pictures = [Image.fromarray(frame) for frame in frames]
+    encoded = io.BytesIO()
     pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0
-    )
+        encoded, "gif", save_all=True, append_images=pictures[1:], duration=round(1000 / fps),
+        loop=0,
+    )  # fmt: skip
+    write_atomic(Path(path), encoded.getvalue(), durable=False)
 
 
 def make_sheet(images: Sequence[Tensor], columns: int = 5, gap: int = 4) -> np.ndarray:

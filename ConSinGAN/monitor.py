@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -45,6 +46,7 @@ class StageMonitor:
         self, stage: int, num_stages: int, size: tuple[int, int], niter: int, folder: Path,
         start: int = 0,
     ) -> None:  # fmt: skip
+        """start: iterations that were done before."""
         self.title = f"stage {stage + 1}/{num_stages} ({size[1]}x{size[0]})"
         self.niter, self.start = niter, start
         self.writer = open_tensorboard(folder)
@@ -57,13 +59,15 @@ class StageMonitor:
             dynamic_ncols=True, unit="it",
         )  # fmt: skip
 
-    def update(self, iteration: int, losses: Mapping[str, Tensor]) -> None:
-        """Count one finished iteration (0-based) and show its losses when they are due."""
+    def is_due(self, done: int) -> bool:
+        """Whether the losses of the done-th iteration will be written down."""
+        return done % self.scalar_every == 0 or done == self.niter
+
+    def update(self, done: int, losses: Mapping[str, Tensor]) -> None:
+        """Count the done-th iteration (1-based) and show its losses when they are due."""
         self.bar.update()
-        done = iteration + 1
-        if self.writer is not None and (done % self.scalar_every == 0 or done == self.niter):
-            for name, value in losses.items():
-                self.writer.add_scalar(f"loss/{name}", float(value), done)
+        if self.writer is not None and self.is_due(done):
+            self._write_scalars(done, losses)
         if self.terminal and time.monotonic() - self.shown > 0.5:
             self.shown = time.monotonic()
             self.bar.set_postfix({name: f"{float(v):.3g}" for name, v in losses.items()})
@@ -73,13 +77,22 @@ class StageMonitor:
             text = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
             log.info("%s: %d/%d, %s, %s left", self.title, done, self.niter, text, _clock(left))
 
+    def _write_scalars(self, done: int, losses: Mapping[str, Tensor]) -> None:
+        try:
+            for name, value in losses.items():
+                self.writer.add_scalar(f"loss/{name}", float(value), done)
+        except OSError as error:  # curves are not worth a run
+            log.info("no more TensorBoard curves: %s", error.strerror or error)
+            self.writer = None
+
     def __enter__(self) -> StageMonitor:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.bar.close()
         if self.writer is not None:
-            self.writer.close()
+            with contextlib.suppress(OSError):
+                self.writer.close()
 
 
 def _clock(seconds: float) -> str:
@@ -90,6 +103,7 @@ def _clock(seconds: float) -> str:
 
 def setup_logging(level: int = logging.INFO) -> None:
     """Send the package's messages to stderr as plain lines."""
+    logging.raiseExceptions = False  # a full disk must not fill the screen
     package = logging.getLogger("ConSinGAN")
     if not package.handlers:
         handler = logging.StreamHandler()

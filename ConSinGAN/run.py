@@ -2,35 +2,48 @@
 
 TrainedModels/<picture>/<run>/
     config.yaml          every option, and under `run` the versions, device and command line
-    reals.safetensors    the real pictures of all stages, "0", "1", ...
+    reals.safetensors    the real pictures of all stages, "0", "1", ...; "naive" and its "mask"
     noise.safetensors    the reconstruction's noise, "fixed.0", ..., and "amplitudes"
     sample_sheet.png     the finished model at a glance
+    run.log              what was said
     <stage>/             netG.safetensors, netD.safetensors, real_scale.png, previews, curves
+    checkpoint*.safetensors   the last two states of a run in progress
     Evaluation/          what evaluate_model.py draws
+
+Whoever opens a run directory need not trust it: nothing is unpickled, every file that is used
+carries a checksum, shapes are compared before memory is taken, links that lead outside are refused.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import platform
+import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
+import filelock
 import torch
 import yaml
 from torch import Tensor, nn
 
-from ConSinGAN import images, modes
-from ConSinGAN.config import TrainConfig, build, read_yaml
+from ConSinGAN import files, images, modes
+from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.models import Critic
+from ConSinGAN.modes.base import Naive
+from ConSinGAN.options import build, parse_yaml
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
+from ConSinGAN.state import TrainingState
+
+log = logging.getLogger(__name__)
 
 TIMESTAMP = "%Y_%m_%d_%H_%M_%S"
+CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one before it
 
 
 def run_name(config: TrainConfig, timestamp: str) -> str:
@@ -51,14 +64,17 @@ def run_name(config: TrainConfig, timestamp: str) -> str:
 class RunDirectory:
     """One training run on disk."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, flag: str = "--model_dir") -> None:
+        self.path, self.flag = Path(path), flag
 
     @classmethod
     def create(cls, config: TrainConfig, device: str) -> RunDirectory:
-        """Make a new directory, never one that exists, and write config.yaml into it."""
+        """Make a new directory, never one that exists, and write config.yaml into it.
+
+        Raises UsageError if --output_dir cannot be written.
+        """
         about = {
-            "command": " ".join(sys.argv),
+            "command": shlex.join(sys.argv),
             "device": device,
             "started": time.strftime("%Y-%m-%d %H:%M:%S"),
             "python": platform.python_version(),
@@ -77,104 +93,189 @@ class RunDirectory:
                 raise UsageError(
                     f"--output_dir {config.output_dir}: cannot make {path}: {error.strerror}"
                 ) from error
-        (path / "config.yaml").write_text(text, encoding="utf-8")
+        files.write_atomic(path / "config.yaml", files.seal(text))
         return cls(path)
 
     @classmethod
     def open(cls, path: str | Path, flag: str = "--model_dir") -> RunDirectory:
         """A run directory that exists. Raises UsageError naming the flag if it is not one."""
-        run = cls(path)
+        run = cls(path, flag)
         if not run.path.is_dir():
             raise UsageError(f"{flag} {path}: there is no such directory")
         if not (run.path / "config.yaml").is_file():
             raise UsageError(f"{flag} {path}: is not a run directory (no config.yaml in it)")
         return run
 
+    def inside(self, name: str) -> Path:
+        """A path in the run directory. Raises UsageError if a link there leads out of it."""
+        path = self.path / name
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise UsageError(f"{path}: leads out of the run directory; refused")
+        return path
+
     def stage(self, stage: int) -> Path:
         """The folder of one stage, made if it is not there."""
-        folder = self.path / str(stage)
+        folder = self.inside(str(stage))
         folder.mkdir(exist_ok=True)
         return folder
 
     def load_config(self) -> TrainConfig:
         """The configuration that the run was made with. Raises UsageError if it is damaged."""
-        path = self.path / "config.yaml"
-        return build(TrainConfig, read_yaml(path), source=str(path))
+        path = self.inside("config.yaml")
+        return build(TrainConfig, parse_yaml(files.unseal(path), path), source=str(path))
 
-    def save_pictures(self, reals: list[Tensor]) -> None:
-        """Save the real pictures of all stages."""
-        self._save("reals", {str(i): real for i, real in enumerate(reals)})
+    # A run in progress ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from training here; ends with this process, however that ends."""
+        lock = filelock.FileLock(self.inside(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise UsageError(f"{self.path}: another process is training here") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Write the package's messages into run.log too."""
+        handler = logging.FileHandler(self.inside("run.log"), delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        package = logging.getLogger("ConSinGAN")
+        package.addHandler(handler)
+        try:
+            yield
+        finally:
+            package.removeHandler(handler)
+            handler.close()
+
+    def save_pictures(self, reals: list[Tensor], naive: Naive | None = None) -> None:
+        """Save the real pictures of all stages, and the naive one."""
+        tensors = {str(i): real for i, real in enumerate(reals)}
+        if naive is not None:
+            tensors["naive"] = naive.picture
+            if naive.mask is not None:
+                tensors["mask"] = naive.mask
+        self._save("reals", tensors)
+
+    def load_pictures(self, config: TrainConfig) -> tuple[list[Tensor], Naive | None]:
+        """The real pictures (1, C, h, w) of all stages and the naive one, on the processor."""
+        tensors = self._load("reals")
+        reals = self._series(tensors, "{}", config.train_stages, "reals")
+        sizes = [tuple(real.shape) for real in reals]
+        if any(len(size) != 4 or size[:2] != (1, config.nc_im) for size in sizes):
+            raise UsageError(f"{self.path}: reals.safetensors does not fit config.yaml")
+        naive = Naive(tensors["naive"], tensors.get("mask")) if "naive" in tensors else None
+        return reals, naive
+
+    def save_checkpoint(self, state: TrainingState) -> None:
+        """Save a run in progress; the checkpoint before stays until this one is whole."""
+        newest, before = (self.inside(f"{name}.safetensors") for name in CHECKPOINTS)
+        written = newest.with_name("checkpoint_new.safetensors")
+        files.save_tensors(written, *state.to_tensors())
+        if newest.exists():
+            newest.replace(before)
+        written.replace(newest)
+        files.sync_directory(self.path)
+
+    def load_checkpoint(self, state: TrainingState) -> None:
+        """Bring a run's beginning to its newest good checkpoint; without any, leave it there.
+
+        Raises UsageError if there are checkpoints and all are damaged.
+        """
+        found = [name for name in CHECKPOINTS if self.inside(f"{name}.safetensors").exists()]
+        for name in found:
+            try:
+                tensors, about = files.load_tensors(self.inside(f"{name}.safetensors"))
+            except UsageError as error:
+                log.warning("%s; looking for the checkpoint before it", error)
+                continue
+            return state.restore(tensors, about)
+        if found:
+            raise UsageError(f"{self.flag} {self.path}: no checkpoint is whole; start a new run")
+        return None
+
+    def finish(self) -> None:
+        """Remove what only a run in progress needs."""
+        for pattern in ("checkpoint*.safetensors", ".*.tmp", ".lock"):
+            for leftover in self.path.glob(pattern):
+                leftover.unlink(missing_ok=True)
+
+    def is_finished(self, config: TrainConfig) -> bool:
+        """Whether the last stage is saved and nothing is in progress."""
+        in_progress = any((self.path / f"{name}.safetensors").exists() for name in CHECKPOINTS)
+        last = self.inside(f"{config.train_stages - 1}/netG.safetensors")
+        return last.is_file() and not in_progress
+
+    # A finished model -------------------------------------------------------------------------
 
     def save_stage(self, model: ImageModel, critic: Critic) -> None:
         """Save the weights of the stage just trained, and the noise up to it."""
         stage = model.generator.num_stages - 1
         images.save_image(model.real, self.stage(stage) / "real_scale.png")
-        self._save(f"{stage}/netG", model.generator.state_dict())
-        self._save(f"{stage}/netD", critic.state_dict())
         noise = {f"fixed.{i}": z for i, z in enumerate(model.fixed_noise)}
         amplitudes = torch.tensor(model.noise_amp, dtype=torch.float64)
         self._save("noise", noise | {"amplitudes": amplitudes})
+        self._save(f"{stage}/netD", critic.state_dict())
+        self._save(f"{stage}/netG", model.generator.state_dict())
 
     def load_model(self, device: torch.device | str = "cpu") -> ImageModel:
         """The finished model of this run, on any device.
 
-        Raises UsageError if the run is unfinished or a file is missing or damaged.
+        Raises UsageError if the run is unfinished or a file is missing, damaged or foreign.
         """
         config = self.load_config()
         mode = modes.get(config.train_mode)
-        last = config.train_stages - 1
-        if not (self.path / str(last) / "netG.safetensors").is_file():
-            raise UsageError(f"--model_dir {self.path}: the run is not finished (stage {last})")
-        weights = self._load(f"{last}/netG")
+        if not self.is_finished(config):
+            raise UsageError(
+                f"{self.flag} {self.path}: the run is not finished; go on with "
+                f'python main_train.py --resume "{self.path}"'
+            )
+        reals, _ = self.load_pictures(config)
         with torch.device("meta"):  # no memory until the shapes are known to fit
             generator = make_generator(config, mode)
-            for _ in range(last):
+            for _ in range(config.train_stages - 1):
                 generator.grow()
-        self._assign(generator, weights, f"{last}/netG")
-        noise, reals = self._load("noise"), self._load("reals")
-        model = ImageModel(
-            config=config,
-            mode=mode,
-            generator=generator.to(device),
-            reals=[r.to(device) for r in self._series(reals, "{}", config.train_stages, "reals")],
-        )
+        self._load_weights(generator, f"{config.train_stages - 1}/netG")
+        model = ImageModel(config, mode, generator.to(device), [r.to(device) for r in reals])
+        noise = self._load("noise")
         fixed = self._series(noise, "fixed.{}", config.train_stages, "noise")
         model.fixed_noise = [z.to(device) for z in fixed]
         model.noise_amp = self._series(noise, "amplitudes", 1, "noise")[0].flatten().tolist()
-        self._check_shapes(model)
+        if len(model.noise_amp) != len(model.sizes) or any(
+            tuple(z.shape) != model.noise_shape.at(i, model.sizes[i])
+            for i, z in enumerate(model.fixed_noise)
+        ):
+            raise UsageError(f"{self.path}: noise.safetensors does not fit reals.safetensors")
         return model
 
     def load_critic(self, config: TrainConfig, device: torch.device | str = "cpu") -> Critic:
         """The critic of the last stage."""
-        name = f"{config.train_stages - 1}/netD"
-        weights = self._load(name)
         with torch.device("meta"):
             critic = make_critic(config)
-        self._assign(critic, weights, name)
+        self._load_weights(critic, f"{config.train_stages - 1}/netD")
         return critic.to(device)
 
     # Files ------------------------------------------------------------------------------------
 
     def _save(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        safetensors.torch.save_file(tensors, self.path / f"{name}.safetensors")
+        files.save_tensors(self.inside(f"{name}.safetensors"), tensors)
 
     def _load(self, name: str) -> dict[str, Tensor]:
-        path = self.path / f"{name}.safetensors"
-        try:
-            return safetensors.torch.load_file(path)
-        except FileNotFoundError as error:
-            raise UsageError(f"{path}: is missing; the run directory is not complete") from error
-        except (safetensors.SafetensorError, OSError, ValueError) as error:
-            raise UsageError(f"{path}: is damaged or is not a safetensors file") from error
+        return files.load_tensors(self.inside(f"{name}.safetensors"))[0]
 
-    def _assign(self, module: nn.Module, weights: dict[str, Tensor], name: str) -> None:
-        """Make `weights` the module's parameters, if they are just the ones it needs."""
-        wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-        found = {key: tuple(value.shape) for key, value in weights.items()}
+    def _load_weights(self, module: nn.Module, name: str) -> None:
+        """Fill a module on the meta device, if the file's shapes are just those it needs."""
+        wanted = {key: list(value.shape) for key, value in module.state_dict().items()}
+        header = files.read_header(self.inside(f"{name}.safetensors"))
+        header.pop("__metadata__", None)
+        found = {k: v.get("shape") if isinstance(v, dict) else None for k, v in header.items()}
         if wanted != found:
             raise UsageError(f"{self.path / name}.safetensors: does not fit config.yaml")
-        weights = {key: value.float() for key, value in weights.items()}
+        weights = {key: value.float() for key, value in self._load(name).items()}
         module.load_state_dict(weights, assign=True)
         module.requires_grad_(True)
 
@@ -183,16 +284,6 @@ class RunDirectory:
             return [tensors[key.format(i)] for i in range(num)]
         except KeyError as error:
             raise UsageError(f"{self.path / name}.safetensors: lacks {error}") from error
-
-    def _check_shapes(self, model: ImageModel) -> None:
-        channels = model.config.nc_im
-        fits = all(real.ndim == 4 and real.shape[:2] == (1, channels) for real in model.reals)
-        fits = fits and len(model.noise_amp) == len(model.sizes) == len(model.fixed_noise)
-        if not fits or any(
-            tuple(z.shape) != model.noise_shape.at(i, model.sizes[i])
-            for i, z in enumerate(model.fixed_noise)
-        ):
-            raise UsageError(f"{self.path}: noise.safetensors does not fit reals.safetensors")
 
 
 def load_paper_weights(path: str | Path) -> dict[str, Tensor]:

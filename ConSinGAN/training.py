@@ -1,22 +1,26 @@
 """Training: grow the generator stage by stage, each against a critic of its own (paper section 3).
 
-One loop serves every mode and fine-tuning; what differs comes from the mode's hooks and from the
-state that training starts in.
+One loop serves every mode, fine-tuning and resuming; what differs comes from the mode's hooks and
+from the state that training starts in.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
-from torch.optim.lr_scheduler import MultiStepLR
+from torch.optim import Optimizer
 
 from ConSinGAN import hardware, images, losses, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.graphs import GraphedStep
+from ConSinGAN.interrupts import Interrupted, Interrupts
 from ConSinGAN.models import Critic
 from ConSinGAN.modes.base import Naive
 from ConSinGAN.monitor import StageMonitor
@@ -24,6 +28,13 @@ from ConSinGAN.noise import RandomStreams
 from ConSinGAN.resize import resize
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
+from ConSinGAN.state import (
+    Diverged,
+    TrainingState,
+    make_optimizers,
+    resumed_config,
+    set_learning_rates,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,72 +44,141 @@ def train(config: TrainConfig) -> RunDirectory:
 
     Everything that can be wrong with flags and files raises UsageError before anything is written.
     """
-    hardware.tune()
-    device = hardware.select_device(config)
-    dtype = hardware.select_precision(config.precision, device)
-    torch.manual_seed(config.manualSeed)  # initial weights
-    streams = RandomStreams(config.manualSeed, device)
-    model, critic = start(config, device, streams)
-    model.generator.dtype = critic.dtype = dtype
-    naive = model.mode.read_naive(config, tuple(model.reals[-1].shape[-2:]))
-
+    device, config = prepare_device(config)
+    picture = images.read_image(
+        config.input_name, config.nc_im, max_megapixels=config.max_megapixels
+    )
+    reals = modes.get(config.train_mode).make_pyramid(picture, config)
+    naive = modes.get(config.train_mode).read_naive(config, tuple(reals[-1].shape[-2:]))
+    hardware.check_training_size(config, tuple(reals[-1].shape[-2:]), device)
+    state = begin(config, reals, device)
     run = RunDirectory.create(config, hardware.describe(device))
-    log.info("%s on %s, %s: %s", config.train_mode, hardware.describe(device), dtype, run.path)
-    run.save_pictures(model.reals)
-    while True:
-        train_stage(model, critic, run, streams, naive)
-        run.save_stage(model, critic)
-        if model.generator.num_stages == config.train_stages:
-            break
-        model.generator.grow()
-    sheet = images.make_sheet([model.reals[-1], model.reconstruct(), *model.sample(9)], columns=4)
-    images.save_image(sheet, run.path / "sample_sheet.png")
+    with run.lock(), run.logging():
+        run.save_pictures(reals, naive)
+        train_stages(state, run, naive)
     return run
 
 
-def start(
-    config: TrainConfig, device: torch.device, streams: RandomStreams
-) -> tuple[ImageModel, Critic]:
+def resume(path: str | Path, typed: Mapping[str, object]) -> RunDirectory:
+    """Go on with the interrupted run in `path` from its last checkpoint.
+
+    On a processor the result is, to the bit, that of a run that was never interrupted.
+    typed: options that shall be others from here on; only harmless ones can.
+    Raises UsageError if they are not, if the run is in use or damaged beyond its checkpoints.
+    """
+    run = RunDirectory.open(path, flag="--resume")
+    config = resumed_config(run.load_config(), typed)
+    if run.is_finished(config):
+        run.load_model()  # is what is there whole?
+        log.info("%s: the run is finished, there is nothing to resume", run.path)
+        return run
+    device, config = prepare_device(config)
+    with run.lock(), run.logging():
+        reals, naive = run.load_pictures(config)
+        state = begin(config, reals, device)
+        run.load_checkpoint(state)
+        log.info("resuming at stage %d, iteration %d", state.stage + 1, state.iteration)
+        train_stages(state, run, naive)
+    return run
+
+
+def prepare_device(config: TrainConfig) -> tuple[torch.device, TrainConfig]:
+    """Choose the device, and write the precision that it is good at into the configuration."""
+    hardware.tune()
+    device = hardware.select_device(config)
+    dtype = hardware.select_precision(config.precision, device)
+    return device, dataclasses.replace(config, precision=hardware.PRECISION_NAMES[dtype])
+
+
+def begin(config: TrainConfig, reals: list[Tensor], device: torch.device) -> TrainingState:
     """The state that training starts in: one fresh stage, or a trained model to fine-tune."""
     mode = modes.get(config.train_mode)
-    picture = images.read_image(config.input_name, config.nc_im)
-    reals = [real.to(device) for real in mode.make_pyramid(picture, config)]
-    if not config.fine_tune:
-        generator = make_generator(config, mode).to(device)
-        return ImageModel(config, mode, generator, reals), make_critic(config).to(device)
+    reals = [real.to(device) for real in reals]
+    streams = RandomStreams(config.manualSeed, device)
+    if config.fine_tune:
+        model, critic = begin_fine_tuning(config, reals, streams)
+    else:
+        torch.manual_seed(config.manualSeed)  # initial weights
+        model = ImageModel(config, mode, make_generator(config, mode).to(device), reals)
+        critic = make_critic(config).to(device)
+    model.generator.dtype = critic.dtype = hardware.select_precision(config.precision, device)
+    return TrainingState(model, critic, streams)
+
+
+def begin_fine_tuning(
+    config: TrainConfig, reals: list[Tensor], streams: RandomStreams
+) -> tuple[ImageModel, Critic]:
+    """The finished model of --model_dir, to be trained on the pictures `reals`."""
     saved = RunDirectory.open(config.model_dir)
-    model = saved.load_model(device)
-    critic = saved.load_critic(model.config, device)
-    if [r.shape for r in reals] != [r.shape for r in model.reals]:  # another picture: new noise
-        model.reals = reals
+    model = saved.load_model(reals[0].device)
+    critic = saved.load_critic(model.config, reals[0].device)
+    same = [real.shape for real in reals] == [real.shape for real in model.reals]
+    model.config, model.reals = config, reals
+    if not same:  # another picture: its noise maps have other sizes
         model.fixed_noise = [
-            mode.fixed_input(reals[0], streams),
+            model.mode.fixed_input(reals[0], streams),
             *model.noise_shape.draw(model.sizes, streams.noise, first=1),
         ]
-    model.config, model.mode, model.reals = config, mode, reals
     return model, critic
 
 
-def make_optimizers(
-    model: ImageModel, critic: Critic, config: TrainConfig
-) -> tuple[Optimizer, Optimizer, list[MultiStepLR]]:
-    """Adam for the generator's trained stages and for the critic, and their schedules."""
-    groups = model.generator.parameter_groups(config.train_depth, config.lr_g, config.lr_scale)
-    betas = (config.beta1, 0.999)
-    kernel = {"fused": True, "capturable": model.device.type == "cuda"}
-    optimizer_g = Adam(groups, betas=betas, **kernel)
-    optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas, **kernel)
-    schedules = [make_schedule(optimizer, config) for optimizer in (optimizer_g, optimizer_d)]
-    return optimizer_g, optimizer_d, schedules
+def train_stages(state: TrainingState, run: RunDirectory, naive: Naive | None) -> None:
+    """Train the state's stage and grow until the last one is trained; save as it goes."""
+    model, config = state.model, state.model.config
+    log.info("%s on %s, %s: %s", config.train_mode, hardware.describe(model.device),
+             config.precision, run.path)  # fmt: skip
+    with Interrupts() as interrupts:
+        while True:
+            train_stage(state, run, interrupts, naive)
+            run.save_checkpoint(state)
+            run.save_stage(model, state.critic)
+            if model.generator.num_stages == config.train_stages:
+                break
+            model.generator.grow()
+            state.iteration, state.optimizers = 0, None
+    sheet = images.make_sheet([model.reals[-1], model.reconstruct(), *model.sample(9)], columns=4)
+    images.save_image(sheet, run.path / "sample_sheet.png")
+    run.finish()
 
 
-def make_schedule(optimizer: Optimizer, config: TrainConfig) -> MultiStepLR:
-    """The learning rate times gamma from 80 % of the stage's iterations on."""
-    return MultiStepLR(optimizer, [round(0.8 * config.niter)], config.gamma)
+def train_stage(
+    state: TrainingState, run: RunDirectory, interrupts: Interrupts, naive: Naive | None
+) -> None:
+    """Train the generator's last stage, and the few below it, up to `niter` iterations."""
+    model, config, stage = state.model, state.model.config, state.stage
+    folder = run.stage(stage)
+    begin_stage(model, state.streams)
+    state.optimizers = state.optimizers or make_optimizers(model, state.critic, config)
+    iterate = Iteration(model, state.critic, state.optimizers, state.streams)
+    draw_input = input_source(model, state.streams, naive)
+    saved_at = time.monotonic()
+    with open_monitor(state, folder) as monitor:
+        while state.iteration < config.niter:
+            set_learning_rates(state.optimizers, state.iteration, config)
+            terms = iterate(draw_input())
+            state.iteration += 1
+            due = time.monotonic() - saved_at >= config.checkpoint_seconds
+            if model.device.type == "cpu" or due or monitor.is_due(state.iteration):
+                check_finite(terms, state, run)
+            monitor.update(state.iteration, terms)
+            if state.iteration % config.preview_every == 0 or state.iteration == config.niter:
+                previews = RandomStreams(
+                    [1, config.manualSeed, stage, state.iteration], model.device
+                )
+                model.mode.preview(model, folder, state.iteration, previews, naive)
+            if due or interrupts.received:
+                run.save_checkpoint(state)
+                saved_at = time.monotonic()
+            if interrupts.received:
+                raise Interrupted(
+                    interrupts.received,
+                    f"interrupted in stage {stage + 1}, iteration {state.iteration}; go on with: "
+                    f'python main_train.py --resume "{run.path}"',
+                )
 
 
 def begin_stage(model: ImageModel, streams: RandomStreams) -> None:
-    """Draw the new stage's fixed noise and measure its amplitude (nothing to do when fine-tuning).
+    """Draw the new stage's fixed noise and measure its amplitude, unless that has been done.
 
     The amplitude is proportional to the error of the reconstruction before the stage is trained.
     """
@@ -121,101 +201,91 @@ class Iteration:
 
     model: ImageModel
     critic: Critic
-    optimizer_g: Optimizer
-    optimizer_d: Optimizer
+    optimizers: tuple[Optimizer, Optimizer]  # generator's, critic's
     streams: RandomStreams
 
     def __post_init__(self) -> None:
         generator, config = self.model.generator, self.model.config
         self.run_step = self.step
         if config.compile and self.model.device.type == "cuda":
-            self.run_step = GraphedStep(self.step, (self.optimizer_g, self.optimizer_d))
+            self.run_step = GraphedStep(self.step, self.optimizers)
         generator.freeze(config.train_depth)
         self.first = generator.trained_stages(config.train_depth).start
         # What the frozen stages make of the fixed noise does not change.
         self.fixed_features = self._frozen_features(self.model.fixed_noise)
 
-    def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
-        with torch.no_grad():
-            model = self.model
-            return model.generator.features(noise[: self.first], model.sizes, model.noise_amp)
-
-    def _generate(self, noise: list[Tensor], features: Tensor | None) -> Tensor:
-        model = self.model
-        x = model.generator.features(noise, model.sizes, model.noise_amp, self.first, features)
-        return model.generator.render(x)
-
     def __call__(self, first_input: Tensor) -> dict[str, Tensor]:
         """Returns the losses, scalars, of the last critic step and of the generator."""
-        shape, dtype = self.model.noise_shape, self.model.generator.dtype
-        noise = shape.draw(self.model.sizes, self.streams.noise, first=1, dtype=dtype)
-        return self.run_step([first_input, *noise], self._draw_coefficients())
-
-    def _draw_coefficients(self) -> Tensor:
-        coefficient = self.streams.coefficient
-        steps = self.model.config.Dsteps
-        return torch.rand(steps, generator=coefficient, device=coefficient.device)
+        model, coefficient = self.model, self.streams.coefficient
+        dtype = model.generator.dtype
+        noise = model.noise_shape.draw(model.sizes, self.streams.noise, first=1, dtype=dtype)
+        coefficients = torch.rand(
+            model.config.Dsteps, generator=coefficient, device=coefficient.device
+        )
+        return self.run_step([first_input, *noise], coefficients)
 
     def step(self, noise: list[Tensor], coefficients: Tensor) -> dict[str, Tensor]:
         """The iteration proper. coefficients: of the gradient penalty, one per critic step."""
         config, critic, real = self.model.config, self.critic, self.model.real
+        optimizer_g, optimizer_d = self.optimizers
 
         # One noise draw serves the whole iteration: the generator does not change before its end.
         fake = self._generate(noise, self._frozen_features(noise))
         critic.requires_grad_(True)
-        for coefficient in coefficients:
-            loss_d = losses.critic_loss(
-                critic, real, fake.detach(), coefficient, config.lambda_grad
-            )
-            self.optimizer_d.zero_grad()
+        for c in coefficients:
+            loss_d = losses.critic_loss(critic, real, fake.detach(), c, config.lambda_grad)
+            optimizer_d.zero_grad()
             loss_d.total.backward()
-            self.optimizer_d.step()
+            optimizer_d.step()
 
         # One gradient of both losses, applied several times.
         critic.requires_grad_(False)
-        self.optimizer_g.zero_grad()
+        optimizer_g.zero_grad()
         adversarial = losses.adversarial_loss(critic, fake)
         adversarial.backward()
         reconstruction = self._generate(self.model.fixed_noise, self.fixed_features)
         rec_loss = losses.reconstruction_loss(reconstruction, real, config.alpha)
         rec_loss.backward()
         for _ in range(config.Gsteps):
-            self.optimizer_g.step()
+            optimizer_g.step()
 
         terms = {"real": loss_d.real, "fake": loss_d.fake, "penalty": loss_d.penalty}
         terms |= {"adversarial": adversarial, "reconstruction": rec_loss}
         return {name: value.detach() for name, value in terms.items()}
 
+    @torch.no_grad()
+    def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
+        model = self.model
+        return model.generator.features(noise[: self.first], model.sizes, model.noise_amp)
 
-def train_stage(
-    model: ImageModel,
-    critic: Critic,
-    run: RunDirectory,
-    streams: RandomStreams,
-    naive: Naive | None = None,
-) -> None:
-    """Train the generator's last stage, and the few below it, for `niter` iterations."""
-    config, mode = model.config, model.mode
-    stage = model.generator.num_stages - 1
-    folder = run.stage(stage)
-    begin_stage(model, streams)
-    optimizer_g, optimizer_d, schedules = make_optimizers(model, critic, config)
-    iteration = Iteration(model, critic, optimizer_g, optimizer_d, streams)
-    draw_input = input_source(model, streams, naive)
-    with StageMonitor(stage, config.train_stages, model.sizes[-1], config.niter, folder) as monitor:
-        for i in range(config.niter):
-            terms = iteration(draw_input())
-            for schedule in schedules:
-                schedule.step()
-            monitor.update(i, terms)
-            if (i + 1) % config.preview_every == 0 or i + 1 == config.niter:
-                previews = RandomStreams([1, config.manualSeed, stage, i], model.device)
-                mode.preview(model, folder, i + 1, previews, naive)
+    def _generate(self, noise: list[Tensor], features: Tensor | None) -> Tensor:
+        model = self.model
+        x = model.generator.features(noise, model.sizes, model.noise_amp, self.first, features)
+        return model.generator.render(x)
 
 
-def input_source(model: ImageModel, streams: RandomStreams, naive: Naive | None) -> callable:
+def open_monitor(state: TrainingState, folder: Path) -> StageMonitor:
+    """Progress and curves of the state's stage."""
+    config, size = state.model.config, state.model.sizes[-1]
+    stages = (state.stage, config.train_stages)
+    return StageMonitor(*stages, size, config.niter, folder, start=state.iteration)
+
+
+def input_source(
+    model: ImageModel, streams: RandomStreams, naive: Naive | None
+) -> Callable[[], Tensor]:
     """What enters stage 0 in each iteration: the mode's draw; in fine-tuning the naive picture."""
     if not model.config.fine_tune:
         return lambda: model.mode.draw_input(model.reals[0], streams)
     coarsest = resize(naive.picture, size=model.sizes[0]).to(model.device)
     return lambda: model.mode.naive_input(coarsest, streams)
+
+
+def check_finite(terms: Mapping[str, Tensor], state: TrainingState, run: RunDirectory) -> None:
+    """Raise Diverged if a loss is NaN or infinite."""
+    if not bool(torch.stack(list(terms.values())).isfinite().all()):
+        raise Diverged(
+            f"a loss is not finite in stage {state.stage + 1}, iteration {state.iteration}; lower "
+            "--lr_g and --lr_d, raise --lambda_grad or use --precision fp32 in a new run. "
+            f"The last good checkpoint, if any, stays in {run.path}"
+        )

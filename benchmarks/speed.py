@@ -35,7 +35,8 @@ from ConSinGAN import hardware, modes
 from ConSinGAN.config import EvalConfig, TrainConfig
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
-from ConSinGAN.training import Iteration, make_optimizers
+from ConSinGAN.state import make_optimizers
+from ConSinGAN.training import Iteration
 
 PICTURE = (433, 650)  # (H, W) of the picture; the default run trains it at 167x250
 AMPLITUDE = 0.05
@@ -66,8 +67,8 @@ class Stage:
 
     def product(self) -> Iteration:
         """The toolkit's iteration."""
-        optimizer_g, optimizer_d, _ = make_optimizers(self.model, self.critic, self.config)
-        return Iteration(self.model, self.critic, optimizer_g, optimizer_d, self.streams)
+        optimizers = make_optimizers(self.model, self.critic, self.config)
+        return Iteration(self.model, self.critic, optimizers, self.streams)
 
     def run_product(self) -> Callable[[], object]:
         """One whole iteration of the toolkit, noise included."""

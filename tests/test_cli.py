@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 import yaml
 from conftest import ROOT, TINY, Outcome, as_flags, files_below, paint, write_mask, write_picture
 from PIL import Image
 
 import evaluate_model
 import main_train
+from ConSinGAN import files
 
 Script = Callable[..., Outcome]
 
-RUN = {"config.yaml", "reals.safetensors", "noise.safetensors", "sample_sheet.png"}
+RUN = {"config.yaml", "reals.safetensors", "noise.safetensors", "sample_sheet.png", "run.log"}
 STAGE = {
     "netG.safetensors", "netD.safetensors", "real_scale.png", "sample_sheet.png", "events",
     "reconstruction_2.png", "fake_sample_2.png",
@@ -181,8 +181,8 @@ def run_of(trained: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Pa
     def copy(mode: str) -> Path:
         run = shutil.copytree(trained(mode), tmp_path / "runs" / mode)
         path = run / "1" / "netG.safetensors"
-        weights = safetensors.torch.load_file(path)
-        safetensors.torch.save_file({name: 6 * w for name, w in weights.items()}, path)
+        weights, _ = files.load_tensors(path)
+        files.save_tensors(path, {name: 6 * w for name, w in weights.items()})
         return run
 
     return copy

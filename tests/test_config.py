@@ -13,18 +13,10 @@ import yaml
 from conftest import ROOT
 
 import main_train
-from ConSinGAN import modes
-from ConSinGAN.config import (
-    ARCHITECTURE,
-    EvalConfig,
-    TrainConfig,
-    build,
-    make_parser,
-    prepare,
-    read_yaml,
-    resolve,
-)
+from ConSinGAN import files, modes
+from ConSinGAN.config import ARCHITECTURE, EvalConfig, TrainConfig, prepare, resolve
 from ConSinGAN.errors import UsageError
+from ConSinGAN.options import build, make_parser, read_yaml
 
 INTEGERS = {  # name: smallest value
     "gpu": 0, "manualSeed": 0, "train_stages": 2, "min_size": 4, "max_size": 4, "nfc": 1,
@@ -34,7 +26,7 @@ INTEGERS = {  # name: smallest value
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),
     "beta1": (0, True), "gamma": (0, False), "lambda_grad": (0, True), "alpha": (0, True),
-    "noise_amp": (0, True),
+    "noise_amp": (0, True), "checkpoint_seconds": (0, True), "max_megapixels": (0, False),
 }  # fmt: skip
 TEXTS = ("train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation")
 HIGHEST = {
@@ -333,7 +325,7 @@ def test_a_run_of_another_mode_cannot_be_fine_tuned() -> None:
 def test_fine_tuning_asked_for_in_a_file_inherits_too(tmp_path: Path) -> None:
     saved = tmp_path / "run"
     saved.mkdir()
-    (saved / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(SAVED)))
+    (saved / "config.yaml").write_bytes(files.seal(yaml.safe_dump(dataclasses.asdict(SAVED))))
     file = write_yaml(tmp_path, **(TUNE | {"model_dir": str(saved)}))
     config = prepare({"config": file})
     assert (config.train_mode, config.nfc) == ("harmonization", 8)
@@ -353,7 +345,7 @@ def test_help_shows_every_flag_with_its_default() -> None:
 
 
 def test_help_shows_the_modes_and_their_defaults() -> None:
-    text = " ".join(make_parser(TrainConfig, "").format_help().split())
+    text = " ".join(main_train.make_train_parser().format_help().split())
     assert all(mode in text for mode in modes.names())
     assert "default: 25; animation: 20; harmonization: 120" in text
     assert "default: 2000; harmonization, editing: 1000; fine-tuning: 500" in text

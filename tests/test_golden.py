@@ -28,7 +28,8 @@ from ConSinGAN.pyramid import dense_scales, geometric_scales, make_pyramid, stag
 from ConSinGAN.resize import resize, resize_matrix, scaled_size, upsample
 from ConSinGAN.run import run_name
 from ConSinGAN.sampling import ImageModel, random_walk
-from ConSinGAN.training import Iteration, begin_stage, make_optimizers, make_schedule
+from ConSinGAN.state import make_optimizers, set_learning_rates
+from ConSinGAN.training import Iteration, begin_stage
 
 GOLDEN = Path(os.environ.get("CONSINGAN_GOLDEN", Path(__file__).parent / "golden"))
 RTOL = 1e-4
@@ -353,7 +354,7 @@ def test_train_step(name: str) -> None:
     model.fixed_noise = numbered(data, "fixed_noise/")
     model.noise_amp = data["noise_amp_all"].tolist()
     config, generator = model.config, model.generator
-    optimizer_g, optimizer_d, _ = make_optimizers(model, critic, config)
+    optimizer_g, optimizer_d = make_optimizers(model, critic, config)
 
     groups = {group["name"]: group["lr"] for group in optimizer_g.param_groups}
     expected = dict(zip(data["lr_group_members"].tolist(), data["lr_groups"], strict=True))
@@ -376,7 +377,7 @@ def test_train_step(name: str) -> None:
         recorded_losses.append(critic_loss(*args))
         return recorded_losses[-1]
 
-    step = Iteration(model, critic, optimizer_g, optimizer_d, RandomStreams(0))
+    step = Iteration(model, critic, (optimizer_g, optimizer_d), RandomStreams(0))
     losses.critic_loss = spy
     try:
         terms = step.step(numbered(data, "noise/"), tensor(data["alphas"]))
@@ -421,13 +422,13 @@ def test_schedule() -> None:
         parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in rates]
         groups = [{"params": [p], "lr": r} for p, r in zip(parameters, rates, strict=True)]
         optimizer = torch.optim.Adam(groups)
-        schedule = make_schedule(optimizer, TrainConfig(niter=niter))
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
         for iteration in range(niter):
+            set_learning_rates((optimizer,), iteration, TrainConfig(niter=niter))
             if str(iteration) in row["lr_at"]:
                 now = sorted(group["lr"] for group in optimizer.param_groups)
                 assert now == pytest.approx(sorted(row["lr_at"][str(iteration)]), rel=1e-12)
-            optimizer.step()
-            schedule.step()
 
 
 def test_learning_rate_groups() -> None:

@@ -17,10 +17,11 @@ from PIL import Image
 import evaluate_model
 import main_train
 from ConSinGAN import modes
-from ConSinGAN.config import EvalConfig, TrainConfig, build, check_value, make_parser, resolve
+from ConSinGAN.config import EvalConfig, TrainConfig, resolve
 from ConSinGAN.errors import UsageError
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.noise import RandomStreams
+from ConSinGAN.options import build, check_value, make_parser
 from ConSinGAN.pyramid import sizes_of
 
 every_mode = pytest.mark.parametrize("mode", modes.all_modes(), ids=modes.names())

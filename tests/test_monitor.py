@@ -31,8 +31,8 @@ def package() -> Iterator[logging.Logger]:
 
 def watch(folder: Path, niter: int = 20, start: int = 0, stage: int = 0) -> None:
     with StageMonitor(stage, 3, (12, 18), niter, folder, start) as watcher:
-        for iteration in range(start, niter):
-            watcher.update(iteration, LOSSES)
+        for done in range(start + 1, niter + 1):
+            watcher.update(done, LOSSES)
 
 
 def test_without_a_terminal_a_few_plain_lines(

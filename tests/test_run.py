@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from ConSinGAN import modes
+from ConSinGAN import files, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.models import Critic, Generator
@@ -124,11 +124,10 @@ WEIGHTS = ("1/netG", "noise", "reals")
 def rewrite(run: RunDirectory, name: str, **changes: Tensor | None) -> None:
     """Change (or with None drop) tensors of a file; `fixed__1` stands for `fixed.1`."""
     path = run.path / f"{name}.safetensors"
-    tensors = safetensors.torch.load_file(path)
+    tensors, _ = files.load_tensors(path)
     for key, value in changes.items():
         tensors[key.replace("__", ".")] = value
-    tensors = {key: value.contiguous() for key, value in tensors.items() if value is not None}
-    safetensors.torch.save_file(tensors, path)
+    files.save_tensors(path, {key: value for key, value in tensors.items() if value is not None})
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -156,9 +155,11 @@ def test_cut_files_are_named(run: RunDirectory, name: str) -> None:
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_foreign_tensors_are_refused(run: RunDirectory, name: str) -> None:
-    safetensors.torch.save_file({"x": torch.zeros(2)}, run.path / f"{name}.safetensors")
-    with pytest.raises(UsageError, match=name):
-        run.load_model()
+    path = run.path / f"{name}.safetensors"
+    for save in (safetensors.torch.save_file, lambda t, p: files.save_tensors(p, t)):
+        save({"x": torch.zeros(2)}, path)
+        with pytest.raises(UsageError, match=name):
+            run.load_model()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,11 @@ def test_tensors_that_do_not_fit_are_refused(
 def test_damaged_config_files(run: RunDirectory, old: str, new: str, word: str) -> None:
     path = run.path / "config.yaml"
     assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    text = files.unseal(path).replace(old, new)
+    path.write_text(text)
+    with pytest.raises(UsageError, match="checksum"):
+        run.load_model()
+    path.write_bytes(files.seal(text))  # by someone who knows how
     with pytest.raises(UsageError, match=word):
         run.load_model()
 

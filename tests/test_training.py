@@ -14,7 +14,8 @@ from ConSinGAN.config import TrainConfig
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
-from ConSinGAN.training import Iteration, begin_stage, make_optimizers, make_schedule
+from ConSinGAN.state import make_optimizers, set_learning_rates
+from ConSinGAN.training import Iteration, begin_stage
 
 
 def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) -> Iteration:
@@ -32,8 +33,7 @@ def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) 
         if stage:
             model.generator.grow()
         begin_stage(model, streams)
-    optimizer_g, optimizer_d, _ = make_optimizers(model, critic, config)
-    return Iteration(model, critic, optimizer_g, optimizer_d, streams)
+    return Iteration(model, critic, make_optimizers(model, critic, config), streams)
 
 
 def run(iteration: Iteration, times: int = 1) -> dict[str, torch.Tensor]:
@@ -57,7 +57,7 @@ def test_frozen_stages_do_not_change_and_cost_no_gradient() -> None:
 def test_critic_gets_no_gradient_in_the_generators_step() -> None:
     iteration = make_iteration()
     seen: list[float] = []
-    iteration.optimizer_d.register_step_post_hook(
+    iteration.optimizers[1].register_step_post_hook(
         lambda *_: seen.append(float(iteration.critic.tail.weight.grad.sum()))
     )
     run(iteration)
@@ -103,13 +103,11 @@ def test_bf16_iteration_is_near_float32() -> None:
 )
 def test_learning_rate_falls_at_80_percent(niter: int, first_decayed: int) -> None:
     parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.Adam([parameter], lr=1.0)
-    schedule = make_schedule(optimizer, TrainConfig(niter=niter, gamma=0.1))
+    optimizer = torch.optim.Adam([{"params": [parameter], "lr": 1.0, "initial_lr": 1.0}])
     rates = []
-    for _ in range(niter):
+    for iteration in range(niter):
+        set_learning_rates((optimizer,), iteration, TrainConfig(niter=niter, gamma=0.1))
         rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
     assert rates == pytest.approx([1.0] * first_decayed + [0.1] * (niter - first_decayed))
 
 
@@ -142,9 +140,7 @@ def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
         random = torch.Generator().manual_seed(0)
         for i in range(6):
             if i == 4:
-                for optimizer in (iteration.optimizer_g, iteration.optimizer_d):
-                    for group in optimizer.param_groups:
-                        group["lr"] *= 0.1
+                set_learning_rates(iteration.optimizers, 9, TrainConfig(niter=10))
             shape, sizes = iteration.model.noise_shape, iteration.model.sizes
             noise = [z.to(device) for z in shape.draw(sizes, random)]
             coefficients = torch.rand(3, generator=random).to(device)

@@ -35,7 +35,7 @@ class Composite(Mode):
     def read_naive(self, config: TrainConfig, size: tuple[int, int]) -> Naive | None:
         if config.naive_img is None:
             return None
-        return load_naive(config.naive_img, None, config.nc_im, size)
+        return load_naive(config.naive_img, None, config.nc_im, size, config.max_megapixels)
 
     def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return augment.one_by_one(lambda picture: self.augment(picture, streams), real)
@@ -63,7 +63,10 @@ class Composite(Mode):
             )
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
-        naive = load_naive(config.naive_img, config.mask, model.config.nc_im, model.sizes[-1])
+        naive = load_naive(
+            config.naive_img, config.mask, model.config.nc_im, model.sizes[-1],
+            config.max_megapixels,
+        )  # fmt: skip
         folder.mkdir(exist_ok=True)
 
         def save(image: Tensor, stem: str) -> None:
@@ -77,19 +80,21 @@ class Composite(Mode):
         save(model.reconstruct(), "reconstruction")
 
 
-def load_naive(path: str, mask_path: str | None, channels: int, size: tuple[int, int]) -> Naive:
+def load_naive(
+    path: str, mask_path: str | None, channels: int, size: tuple[int, int], max_megapixels: float
+) -> Naive:
     """Read a naive picture and its mask for a model whose finest stage has `size` (h, w).
 
     mask_path: if None, the mask beside the picture is taken, if there is one.
     Raises UsageError if a file cannot be read, its aspect ratio is another or the mask is empty.
     """
-    picture = images.read_image(path, channels, flag="--naive_img")
+    picture = images.read_image(path, channels, "--naive_img", max_megapixels)
     _check_aspect(f"--naive_img {path}", picture.shape[-2:], size, "the training picture")
     if mask_path is None:
         mask_path = images.find_mask(path)
     if mask_path is None:
         return Naive(picture, None)
-    mask = images.read_mask(mask_path, flag="--mask")
+    mask = images.read_mask(mask_path, "--mask", max_megapixels)
     _check_aspect(f"--mask {mask_path}", mask.shape[-2:], picture.shape[-2:], "the naive picture")
     if mask.max() < 0.5:
         raise UsageError(f"--mask {mask_path}: the mask is empty; paint the edited part white")

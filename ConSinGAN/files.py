@@ -1,0 +1,135 @@
+"""Files that are whole or not there: atomic writes, and tensors that prove themselves.
+
+Nothing here unpickles. A tensor file carries the SHA-256 of its content, so a damaged or altered
+file is noticed before it is believed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ConSinGAN.errors import UsageError
+
+MAX_HEADER = 10 * 2**20  # bytes; a model's header has a few thousand
+
+
+def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write `data` to a temporary name and rename it, so that `path` is the old or the new file.
+
+    durable: also wait until the disk has it. Raises OSError and leaves no temporary file.
+    """
+    temporary = temporary_name(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Where `path` is written before it is renamed."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def sync_directory(folder: Path) -> None:
+    """Make renames in `folder` durable, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(about), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as safetensors, with the texts `about` and a checksum in the header."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    about = dict(about or {})
+    header = about | {"sha256": _digest(tensors, about)}
+    write_atomic(path, safetensors.torch.save(tensors, metadata=header))
+
+
+def read_header(path: Path) -> dict:
+    """The header of a safetensors file: names to shapes and types, and `__metadata__`.
+
+    Raises UsageError if the file is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > MAX_HEADER:
+                raise ValueError("header too large")
+            header = json.loads(file.read(size))
+        if not isinstance(header, dict):
+            raise ValueError("no header")
+        return header
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: is missing; the run directory is not complete") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: is damaged or is not a safetensors file") from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read what `save_tensors` wrote: the tensors and `about`.
+
+    Raises UsageError if the file is missing, damaged or lacks its checksum.
+    """
+    about = read_header(path).get("__metadata__")
+    if not isinstance(about, dict) or "sha256" not in about:
+        raise UsageError(f"{path}: has no checksum; it was not written by this toolkit")
+    try:
+        tensors = safetensors.torch.load(path.read_bytes())
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UsageError(f"{path}: is damaged") from error
+    expected = about.pop("sha256")
+    try:
+        digest = _digest(tensors, about)
+    except TypeError as error:  # a type that numpy does not have
+        raise UsageError(f"{path}: holds tensors of a foreign type") from error
+    if digest != expected:
+        raise UsageError(f"{path}: is damaged (its checksum is wrong)")
+    return tensors, about
+
+
+def seal(text: str) -> bytes:
+    """A text with its own checksum as the last line, for `unseal`."""
+    return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}\n".encode()
+
+
+def unseal(path: Path) -> str:
+    """Read a sealed text. Raises UsageError if it was damaged or changed."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    body, mark, digest = data.rpartition(b"# sha256: ")
+    if not mark or hashlib.sha256(body).hexdigest() != digest.decode("ascii", "replace").strip():
+        raise UsageError(f"{path}: is damaged or was changed (its checksum is wrong)")
+    return body.decode("utf-8")

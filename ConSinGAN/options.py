@@ -1,0 +1,210 @@
+"""Options: dataclass fields that are flags, their values checked whether typed or from YAML.
+
+A field made by `option(default, group, help, ...)` carries its flag and its allowed values.
+This module imports neither torch nor numpy, so `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import logging
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import yaml
+
+from ConSinGAN.errors import UsageError
+
+
+def option(
+    default: Any,
+    group: str,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: Iterable[str] | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """A dataclass field that is also a flag.
+
+    Allowed values: `low` <= value <= `high`, value > `above`, or one of `choices`.
+    """
+    if isinstance(default, int) and high is None:
+        high = 10**9
+    metadata = {"group": group, "help": help, "metavar": metavar}
+    metadata |= {"low": low, "high": high, "above": above, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+# ---------------------------------------------------------------------------------------------
+# Values: from text or YAML to a checked field value.
+
+
+def scalar_type(cls: type, name: str) -> type:
+    """The plain type of a field: int for `int | None` and for `tuple[int, int] | None`."""
+    hint = get_type_hints(cls)[name]
+    options = [t for t in get_args(hint) if t is not type(None)] or [hint]
+    return (get_args(options[0]) or (options[0],))[0]
+
+
+def check_value(cls: type, name: str, value: Any) -> Any:
+    """Return the value of one field, converted where nothing is lost (1 -> 1.0).
+
+    Raises UsageError, naming the flag, if the type or the range is wrong.
+    """
+    spec = cls.__dataclass_fields__[name]
+    meta, kind = spec.metadata, scalar_type(cls, name)
+    if value is None and spec.default is None:
+        return None
+    if isinstance(meta["metavar"], tuple):
+        if not isinstance(value, (list, tuple)) or len(value) != len(meta["metavar"]):
+            raise UsageError(f"--{name} takes {len(meta['metavar'])} numbers, not {value!r}")
+        return tuple(_check_scalar(name, kind, meta, v) for v in value)
+    return _check_scalar(name, kind, meta, value)
+
+
+def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        value = float(value)
+    if kind is float and isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
+        value = float(value)  # YAML 1.1 reads 5e-4 as text
+    if kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if type(value) is not kind:
+        raise UsageError(f"--{name} takes {_KIND[kind]}, not {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise UsageError(f"--{name} must be finite, not {value}")
+    if meta["low"] is not None and value < meta["low"]:
+        raise UsageError(f"--{name} must be at least {meta['low']}, not {value}")
+    if meta["high"] is not None and value > meta["high"]:
+        raise UsageError(f"--{name} must be at most {meta['high']}, not {value}")
+    if meta["above"] is not None and value <= meta["above"]:
+        raise UsageError(f"--{name} must be greater than {meta['above']}, not {value}")
+    if meta["choices"] is not None and value not in meta["choices"]:
+        raise UsageError(f"--{name} must be one of {', '.join(meta['choices'])}; not {value!r}")
+    return value
+
+
+_SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+_KIND = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
+
+def build(cls: type, *layers: Mapping[str, Any], source: str = "") -> Any:
+    """Make a checked config of dataclass `cls` from layers of values, the last one strongest.
+
+    Raises UsageError on an unknown key or a value out of its range.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if name not in cls.__dataclass_fields__:
+                close = difflib.get_close_matches(str(name), cls.__dataclass_fields__, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise UsageError(f"{source or 'configuration'}: unknown option {name!r}{hint}")
+            try:
+                values[name] = check_value(cls, name, value)
+            except UsageError as error:
+                raise UsageError(f"{source}: {error}" if source else str(error)) from None
+    return cls(**values)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file of option values. Raises UsageError naming the file if it is not one."""
+    if not str(path):
+        raise UsageError("--config needs the name of a YAML file")
+    try:
+        if Path(path).stat().st_size > 2**20:
+            raise UsageError(f"{path}: too large for a file of options")
+        return parse_yaml(Path(path).read_text(encoding="utf-8"), path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a YAML file") from error
+
+
+def parse_yaml(text: str, path: str | Path) -> dict[str, Any]:
+    """Option values from the text of the file `path`; UsageError as `read_yaml`."""
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not a YAML file") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: expected lines of the form 'option: value'")
+    values.pop("run", None)  # what a run's own config.yaml tells about the run
+    return values
+
+
+# ---------------------------------------------------------------------------------------------
+# Flags from fields.
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise UsageError(f"{message} (see --help)")
+
+
+def _default_text(spec: dataclasses.Field, special: Mapping[str, Mapping[str, Any]]) -> str:
+    by_value: dict[str, list[str]] = {}
+    for case, defaults in special.items():
+        if spec.name in defaults:
+            by_value.setdefault(_value_text(defaults[spec.name]), []).append(case)
+    no_default = spec.default is None or spec.default is False
+    parts = [] if no_default else [_value_text(spec.default)]
+    parts += [f"{', '.join(cases)}: {value}" for value, cases in by_value.items()]
+    return f" (default: {'; '.join(parts)})" if parts else ""
+
+
+def _value_text(value: Any) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def make_parser(
+    cls: type, description: str, special: Mapping[str, Mapping[str, Any]] | None = None
+) -> argparse.ArgumentParser:
+    """An argument parser with one flag for each field of `cls`; untyped flags are left out.
+
+    special: names of cases (modes, say) to the defaults that hold there, for the help texts.
+    """
+    parser = _Parser(
+        description=description,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=100),
+    )
+    specs = dataclasses.fields(cls)
+    titles = sorted(dict.fromkeys(spec.metadata["group"] for spec in specs), key="device".__eq__)
+    groups = {title: parser.add_argument_group(title) for title in titles}  # device last
+    for spec in specs:
+        meta, kind = spec.metadata, scalar_type(cls, spec.name)
+        group = groups[meta["group"]]
+        text = meta["help"] + _default_text(spec, special or {})
+        if kind is bool:
+            negatable = spec.default or spec.name == "batch_norm"
+            action = argparse.BooleanOptionalAction if negatable else "store_true"
+            group.add_argument(f"--{spec.name}", action=action, help=text)
+            continue
+        nargs = {"nargs": len(meta["metavar"])} if isinstance(meta["metavar"], tuple) else {}
+        shown = meta["metavar"] or {int: "N", float: "X"}.get(kind)
+        group.add_argument(
+            f"--{spec.name}", type=kind, choices=meta["choices"], metavar=shown, help=text, **nargs
+        )
+    return parser
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """Add --quiet and --verbose, which set `level` to a level of the logging module."""
+    group = parser.add_mutually_exclusive_group()
+    for flag, level, text in (
+        ("--quiet", logging.WARNING, "say only what is wrong, and the result"),
+        ("--verbose", logging.DEBUG, "say more"),
+    ):
+        group.add_argument(flag, dest="level", action="store_const", const=level, help=text)
