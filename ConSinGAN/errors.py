@@ -5,17 +5,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+MAX_MESSAGE = 1000
+
 
 class ConSinGANError(Exception):
     """A failure with a message for the user: one line, names the flag or file, says what to do."""
 
     exit_code = 1
 
+    def __init__(self, message: str) -> None:
+        """message: made one line of at most MAX_MESSAGE characters, whatever was typed."""
+        line = " ".join(message.splitlines())
+        if len(line) > MAX_MESSAGE:
+            line = f"{line[: MAX_MESSAGE // 2]} … {line[-MAX_MESSAGE // 2 + 3 :]}"
+        super().__init__(line)
+
 
 class UsageError(ConSinGANError):
     """Wrong flags or wrong input files; nothing has been done yet."""
 
     exit_code = 2
+
+
+def describe(error: OSError) -> str:
+    """An error of the system with the file's name, if it has one."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def run_script(main: Callable[[], None]) -> int:
@@ -30,8 +45,7 @@ def run_script(main: Callable[[], None]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:  # disk full, read-only or vanished directory
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}", file=sys.stderr)
+        print(f"error: {describe(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

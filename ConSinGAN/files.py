@@ -15,6 +15,7 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from ConSinGAN.errors import UsageError
@@ -25,7 +26,8 @@ MAX_HEADER = 10 * 2**20  # bytes; a model's header has a few thousand
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """Write `data` to a temporary name and rename it, so that `path` is the old or the new file.
 
-    durable: also wait until the disk has it. Raises OSError and leaves no temporary file.
+    durable: also wait until the disk has it. Raises OSError naming `path`, and leaves no temporary
+    file.
     """
     temporary = temporary_name(path)
     try:
@@ -35,9 +37,11 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
     if durable:
         sync_directory(path.parent)
@@ -62,7 +66,7 @@ def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
     digest = hashlib.sha256(json.dumps(dict(about), sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -109,11 +113,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise UsageError(f"{path}: is damaged") from error
     expected = about.pop("sha256")
-    try:
-        digest = _digest(tensors, about)
-    except TypeError as error:  # a type that numpy does not have
-        raise UsageError(f"{path}: holds tensors of a foreign type") from error
-    if digest != expected:
+    if _digest(tensors, about) != expected:
         raise UsageError(f"{path}: is damaged (its checksum is wrong)")
     return tensors, about
 

@@ -18,6 +18,12 @@ def leaky_gradient(grad: Tensor, output: Tensor, slope: float) -> Tensor:
     return torch.ops.aten.leaky_relu_backward(grad, output, slope, True)
 
 
+def leaky_gradient_(grad: Tensor, output: Tensor, slope: float) -> Tensor:
+    """`leaky_gradient` in place of grad."""
+    op = torch.ops.aten.leaky_relu_backward.grad_input
+    return op(grad, output, slope, True, grad_input=grad)
+
+
 def compute_weight(weight: Tensor, like: Tensor) -> Tensor:
     """The weight in the type of `like`, channels last."""
     return weight.to(like.dtype, memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from ConSinGAN.layers import (
     compute_weight,
     conv,
     init_weights,
-    leaky_gradient,
+    leaky_gradient_,
     parameter_gradients,
 )
 from ConSinGAN.resize import upsample
@@ -254,8 +254,7 @@ class LocalCritic:
         grads = [grad]
         for weight, output in zip(self.weights[:0:-1], self.inputs[:0:-1], strict=True):
             grad = F.conv_transpose2d(grad, weight, padding=self.padding)
-            grad = leaky_gradient(grad, output, self.slope)
-            grads.insert(0, grad)
+            grads.insert(0, leaky_gradient_(grad, output, self.slope))
         return grads
 
     def input_gradient(self, grads: list[Tensor]) -> Tensor:
@@ -270,8 +269,8 @@ class LocalCritic:
         x = direction.to(self.weights[0].dtype, memory_format=torch.channels_last)
         self.inputs[0][-1:] = x
         for weight, inputs in zip(self.weights[:-1], self.inputs[1:], strict=True):
-            x = leaky_gradient(F.conv2d(x, weight, padding=self.padding), inputs[-1:], self.slope)
-            inputs[-1:] = x
+            x = F.conv2d(x, weight, padding=self.padding)
+            inputs[-1:] = leaky_gradient_(x, inputs[-1:], self.slope)
 
     def parameter_gradients(self, grads: list[Tensor], num_scored: int) -> list[Tensor]:
         """Gradients of weight and bias of every convolution, float32, summed over the pictures.

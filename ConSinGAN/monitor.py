@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -27,13 +28,34 @@ def _summary_writer() -> type | None:
     except ImportError:
         log.info("TensorBoard is not installed: no curves are written (pip install tensorboard)")
         return None
+    _hush_tensorboard()
     return SummaryWriter
 
 
 def open_tensorboard(folder: Path) -> object | None:
-    """A TensorBoard writer into `folder`, or None if tensorboard is not installed."""
+    """A TensorBoard writer into `folder`; None if tensorboard is not installed or cannot write."""
     writer = _summary_writer()
-    return writer and writer(str(folder))
+    try:
+        return writer and writer(str(folder))
+    except OSError as error:
+        _no_more_curves(error)
+        return None
+
+
+def _no_more_curves(error: OSError) -> None:
+    log.info("no more TensorBoard curves: %s", error.strerror or error)
+
+
+def _hush_tensorboard() -> None:
+    """No traceback of TensorBoard's own thread on a full disk: `StageMonitor` says it."""
+    hook = threading.excepthook
+
+    def hushed(args: threading.ExceptHookArgs) -> None:
+        its_own = type(args.thread).__module__.startswith("tensorboard.")
+        if not (its_own and issubclass(args.exc_type, OSError)):
+            hook(args)
+
+    threading.excepthook = hushed
 
 
 class StageMonitor:
@@ -82,17 +104,21 @@ class StageMonitor:
             for name, value in losses.items():
                 self.writer.add_scalar(f"loss/{name}", float(value), done)
         except OSError as error:  # curves are not worth a run
-            log.info("no more TensorBoard curves: %s", error.strerror or error)
-            self.writer = None
+            _no_more_curves(error)
+            self._close()
+
+    def _close(self) -> None:
+        writer, self.writer = self.writer, None
+        for part in (writer.file_writer.event_writer, writer) if writer is not None else ():
+            with contextlib.suppress(OSError):
+                part.close()
 
     def __enter__(self) -> StageMonitor:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.bar.close()
-        if self.writer is not None:
-            with contextlib.suppress(OSError):
-                self.writer.close()
+        self._close()
 
 
 def _clock(seconds: float) -> str:

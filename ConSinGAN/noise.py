@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+CHUNK = 2**18  # numbers drawn at a time, so that the bits stay in the cache
+
 
 class RandomStreams:
     """Independent seeded generators, so that using one never shifts the numbers of another.
@@ -48,10 +50,13 @@ def _draw_on_processor(num: int, generator: torch.Generator, dtype: torch.dtype)
 
     Twice as fast as torch.randn, which spends a random word and a logarithm on every number.
     """
-    words = torch.empty(-(-num // 4), dtype=torch.int64)
-    words.random_(torch.iinfo(torch.int64).min, None, generator=generator)
-    index = words.view(torch.uint16).int()
-    return _quantiles(dtype).index_select(0, index[:num])
+    numbers, quantiles = torch.empty(num, dtype=dtype), _quantiles(dtype)
+    for part in numbers.split(CHUNK):
+        words = torch.empty(-(-len(part) // 4), dtype=torch.int64)
+        words.random_(torch.iinfo(torch.int64).min, None, generator=generator)
+        index = words.view(torch.uint16).int()[: len(part)]
+        torch.index_select(quantiles, 0, index, out=part)
+    return numbers
 
 
 def draw(

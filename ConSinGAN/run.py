@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import logging
 import platform
+import secrets
 import shlex
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import filelock
@@ -33,7 +36,7 @@ from torch import Tensor, nn
 
 from ConSinGAN import files, images, modes
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.errors import UsageError
+from ConSinGAN.errors import ConSinGANError, UsageError, describe
 from ConSinGAN.models import Critic
 from ConSinGAN.modes.base import Naive
 from ConSinGAN.options import build, parse_yaml
@@ -61,6 +64,18 @@ def run_name(config: TrainConfig, timestamp: str) -> str:
     return f"{stem}/{'_'.join(parts)}"
 
 
+def _rename_to_free(folder: Path, path: Path) -> Path:
+    """Rename a folder that is not empty to `path` or, if there is such a folder, `path`_2, ..."""
+    for attempt in itertools.count(1):
+        target = path if attempt == 1 else path.with_name(f"{path.name}_{attempt}")
+        try:
+            folder.rename(target)
+            return target
+        except OSError:
+            if not target.exists():  # else another run, started in the same second
+                raise
+
+
 class RunDirectory:
     """One training run on disk."""
 
@@ -68,10 +83,14 @@ class RunDirectory:
         self.path, self.flag = Path(path), flag
 
     @classmethod
-    def create(cls, config: TrainConfig, device: str) -> RunDirectory:
-        """Make a new directory, never one that exists, and write config.yaml into it.
+    def create(
+        cls, config: TrainConfig, device: str, reals: Sequence[Tensor] = (),
+        naive: Naive | None = None,
+    ) -> RunDirectory:  # fmt: skip
+        """Make a new directory, never one that exists, with config.yaml and the pictures in it.
 
-        Raises UsageError if --output_dir cannot be written.
+        It is filled under a hidden name first, so whenever a run is killed its directory is whole
+        or not there. Raises UsageError if --output_dir cannot be written.
         """
         about = {
             "command": shlex.join(sys.argv),
@@ -81,20 +100,21 @@ class RunDirectory:
             "torch": str(torch.__version__),
         }
         text = yaml.safe_dump(dataclasses.asdict(config) | {"run": about}, sort_keys=False)
-        name = run_name(config, time.strftime(TIMESTAMP))
-        for attempt in range(1, 1000):
-            path = Path(config.output_dir) / (name if attempt == 1 else f"{name}_{attempt}")
-            try:
-                path.mkdir(parents=True)
-                break
-            except OSError as error:
-                if path.is_dir():  # another run, started in the same second
-                    continue
-                raise UsageError(
-                    f"--output_dir {config.output_dir}: cannot make {path}: {error.strerror}"
-                ) from error
-        files.write_atomic(path / "config.yaml", files.seal(text))
-        return cls(path)
+        path = Path(config.output_dir) / run_name(config, time.strftime(TIMESTAMP))
+        new = cls(path.with_name(f".{secrets.token_hex(8)}"))
+        try:
+            new.path.mkdir(parents=True)
+        except OSError as error:
+            raise UsageError(
+                f"--output_dir {config.output_dir}: cannot make {path}: {error.strerror}"
+            ) from error
+        try:
+            files.write_atomic(new.path / "config.yaml", files.seal(text))
+            new.save_pictures(reals, naive)
+            return cls(_rename_to_free(new.path, path))
+        except BaseException:
+            shutil.rmtree(new.path, ignore_errors=True)
+            raise
 
     @classmethod
     def open(cls, path: str | Path, flag: str = "--model_dir") -> RunDirectory:
@@ -150,9 +170,20 @@ class RunDirectory:
             yield
         finally:
             package.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take
+                handler.close()
 
-    def save_pictures(self, reals: list[Tensor], naive: Naive | None = None) -> None:
+    @contextlib.contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Turn an error of the system, a full disk say, into a line that tells how to go on."""
+        try:
+            yield
+        except OSError as error:
+            hint = f'; once that is mended: python main_train.py --resume "{self.path}"'
+            left = (self.path / "config.yaml").exists()
+            raise ConSinGANError(f"{describe(error)}{hint if left else ''}") from error
+
+    def save_pictures(self, reals: Sequence[Tensor], naive: Naive | None = None) -> None:
         """Save the real pictures of all stages, and the naive one."""
         tensors = {str(i): real for i, real in enumerate(reals)}
         if naive is not None:
@@ -165,10 +196,15 @@ class RunDirectory:
         """The real pictures (1, C, h, w) of all stages and the naive one, on the processor."""
         tensors = self._load("reals")
         reals = self._series(tensors, "{}", config.train_stages, "reals")
-        sizes = [tuple(real.shape) for real in reals]
-        if any(len(size) != 4 or size[:2] != (1, config.nc_im) for size in sizes):
-            raise UsageError(f"{self.path}: reals.safetensors does not fit config.yaml")
         naive = Naive(tensors["naive"], tensors.get("mask")) if "naive" in tensors else None
+        pictures = [(real, config.nc_im) for real in reals]
+        pictures += [(naive.picture, config.nc_im)] if naive else []
+        pictures += [(naive.mask, 1)] if naive and naive.mask is not None else []
+        for picture, channels in pictures:
+            shape = tuple(picture.shape)
+            good = len(shape) == 4 and shape[:2] == (1, channels) and min(shape[2:]) >= 2
+            if not good or picture.dtype != torch.float32:
+                raise UsageError(f"{self.path}: reals.safetensors does not fit config.yaml")
         return reals, naive
 
     def save_checkpoint(self, state: TrainingState) -> None:
@@ -181,26 +217,24 @@ class RunDirectory:
         written.replace(newest)
         files.sync_directory(self.path)
 
-    def load_checkpoint(self, state: TrainingState) -> None:
-        """Bring a run's beginning to its newest good checkpoint; without any, leave it there.
+    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+        """The newest good checkpoint, for `TrainingState.restore`; None if none was written.
 
         Raises UsageError if there are checkpoints and all are damaged.
         """
         found = [name for name in CHECKPOINTS if self.inside(f"{name}.safetensors").exists()]
         for name in found:
             try:
-                tensors, about = files.load_tensors(self.inside(f"{name}.safetensors"))
+                return files.load_tensors(self.inside(f"{name}.safetensors"))
             except UsageError as error:
                 log.warning("%s; looking for the checkpoint before it", error)
-                continue
-            return state.restore(tensors, about)
         if found:
             raise UsageError(f"{self.flag} {self.path}: no checkpoint is whole; start a new run")
         return None
 
     def finish(self) -> None:
         """Remove what only a run in progress needs."""
-        for pattern in ("checkpoint*.safetensors", ".*.tmp", ".lock"):
+        for pattern in ("checkpoint*.safetensors", ".*.tmp", "*/.*.tmp", ".lock"):
             for leftover in self.path.glob(pattern):
                 leftover.unlink(missing_ok=True)
 

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.models import Critic
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.options import build
-from ConSinGAN.sampling import ImageModel
+from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 
 
 class Diverged(ConSinGANError):
@@ -87,7 +88,7 @@ class TrainingState:
         try:
             self._restore(tensors, about)
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise UsageError(f"the checkpoint does not fit config.yaml ({error})") from error
+            raise misfit(error) from error
 
     def _restore(self, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
         model, device = self.model, self.model.device
@@ -103,12 +104,18 @@ class TrainingState:
         model.fixed_noise = [tensors[f"fixed.{i}"].to(device) for i in range(stage + 1)]
         model.noise_amp = tensors["amplitudes"].tolist()
         self.streams.load_state_dict(_without_prefix("streams", tensors))
+        shapes = [model.noise_shape.at(i, size) for i, size in enumerate(model.sizes)]
+        if [tuple(z.shape) for z in model.fixed_noise] != shapes:
+            raise ValueError("fixed noise")
+        if tensors["amplitudes"].shape != (stage + 1,):
+            raise ValueError("amplitudes")
         self.optimizers = make_optimizers(model, self.critic, model.config)
         for name, parameter, optimizer in self._optimised():
             state = _without_prefix(f"adam.{name}", tensors)
-            if state and state["exp_avg"].shape != parameter.shape:
-                raise ValueError(name)
             if state:
+                moments = [tuple(state[key].shape) for key in ("step", "exp_avg", "exp_avg_sq")]
+                if moments != [(), tuple(parameter.shape), tuple(parameter.shape)]:
+                    raise ValueError(name)
                 optimizer.state[parameter] = {k: v.to(device) for k, v in state.items()}
 
     def _optimised(self) -> list[tuple[str, nn.Parameter, Optimizer]]:
@@ -132,6 +139,36 @@ def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {name[len(start) :]: v for name, v in tensors.items() if name.startswith(start)}
+
+
+def misfit(error: object) -> UsageError:
+    """The error for a checkpoint that is whole and yet cannot be."""
+    return UsageError(f"the checkpoint does not fit config.yaml ({error})")
+
+
+def check_fits(
+    config: TrainConfig, tensors: Mapping[str, Tensor], about: Mapping[str, str]
+) -> None:
+    """Compare a checkpoint's weights with what the configuration makes, without taking memory.
+
+    Raises UsageError if they differ or if a tensor is not of the type that training has.
+    """
+    with torch.device("meta"):
+        networks = {"generator": make_generator(config, modes.get(config.train_mode)),
+                    "critic": make_critic(config)}  # fmt: skip
+        try:
+            for _ in range(min(int(about["stage"]), config.train_stages)):
+                networks["generator"].grow()
+        except (KeyError, ValueError) as error:
+            raise misfit(error) from error
+    for name, network in networks.items():
+        wanted = {key: value.shape for key, value in network.state_dict().items()}
+        if wanted != {key: v.shape for key, v in _without_prefix(name, tensors).items()}:
+            raise misfit(f"weights of the {name}")
+    kinds = {"streams": torch.uint8, "amplitudes": torch.float64}
+    for name, tensor in tensors.items():
+        if tensor.dtype != kinds.get(name.partition(".")[0], torch.float32):
+            raise misfit(name)
 
 
 # What may change when a run goes on, because its result does not depend on it.
