@@ -29,7 +29,7 @@ from main_train import make_train_parser
 MEBIBYTES = 300  # that the refusal of a file may take at most
 
 
-def fuzz(examples: int, deadline: int = 500) -> settings:
+def fuzz(examples: int, deadline: int = 2000) -> settings:
     """Settings of a fuzz test: so many examples, each within `deadline` milliseconds."""
     return settings(
         max_examples=examples, deadline=deadline, derandomize=True, database=None,
@@ -165,7 +165,7 @@ def open_and_resume(run: Path) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1, max_size=3))
-@fuzz(100, deadline=2000)
+@fuzz(100)
 def test_a_changed_config_of_a_run_is_harmless(run: Path, config_text: str, values: dict) -> None:
     """An author of a malicious run directory can compute checksums."""
     changed = yaml.safe_dump(yaml.safe_load(config_text) | values)
@@ -174,7 +174,7 @@ def test_a_changed_config_of_a_run_is_harmless(run: Path, config_text: str, valu
 
 
 @given(st.data())
-@fuzz(100, deadline=2000)
+@fuzz(100)
 def test_a_mutated_config_of_a_run_is_harmless(
     run: Path, config_text: str, data: st.DataObject
 ) -> None:
@@ -204,7 +204,7 @@ TENSOR_FILES = ["reals.safetensors", "noise.safetensors", "1/netG.safetensors"]
 
 
 @given(st.sampled_from(TENSOR_FILES), st.data())
-@fuzz(200)
+@fuzz(120)
 def test_a_damaged_tensor_file_is_noticed(
     run: Path, trained: Callable[[str], Path], original: ImageModel, name: str, data: st.DataObject
 ) -> None:
@@ -228,7 +228,7 @@ TENSORS = st.tuples(
 
 
 @given(st.sampled_from(TENSOR_FILES), st.data())
-@fuzz(120, deadline=2000)
+@fuzz(80)
 def test_foreign_tensors_with_a_right_checksum_are_harmless(
     run: Path, trained: Callable[[str], Path], name: str, data: st.DataObject
 ) -> None:
@@ -270,7 +270,7 @@ def started(tmp_path_factory: pytest.TempPathFactory, trained: Callable[[str], P
 
 
 @given(st.data())
-@fuzz(100, deadline=3000)
+@fuzz(60, deadline=5000)
 def test_a_foreign_checkpoint_with_a_right_checksum_is_harmless(
     started: Path, data: st.DataObject
 ) -> None:
