@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 MAX_MESSAGE = 1000
 
@@ -33,6 +38,27 @@ def describe(error: OSError) -> str:
     return f"{where}{error.strerror or error}"
 
 
+@contextlib.contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process with one line, also in the middle of an import.
+
+    Training replaces this by its own way to stop; files are written whole or not at all.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        os.write(2, b"interrupted\n")
+        os._exit(128 + signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def run_script(main: Callable[[], None]) -> int:
     """Run a script's main function and return its exit code (0 done, 1 failed, 2 wrong usage).
 
@@ -40,7 +66,8 @@ def run_script(main: Callable[[], None]) -> int:
     traceback.
     """
     try:
-        main()
+        with stopping_at_once():
+            main()
     except ConSinGANError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

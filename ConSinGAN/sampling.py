@@ -26,30 +26,25 @@ BATCH_PIXELS = 400_000  # pictures are drawn in batches of about so many pixels
 
 def make_generator(config: TrainConfig, mode: Mode) -> Generator:
     """A fresh one-stage generator for the configuration."""
-    return Generator(
-        num_filters=config.nfc,
-        num_layer=config.num_layer,
-        ker_size=config.ker_size,
-        padding=config.padd_size,
-        image_channels=config.nc_im,
-        activation=config.activation,
-        slope=config.lrelu_alpha,
-        batch_norm=config.batch_norm,
-        wide_border=mode.wide_border,
-    )
+    return Generator(**_network(config), batch_norm=config.batch_norm, wide_border=mode.wide_border)
 
 
 def make_critic(config: TrainConfig) -> Critic:
     """A fresh critic for the configuration."""
-    return Critic(
-        num_filters=config.nfc,
-        num_layer=config.num_layer,
-        ker_size=config.ker_size,
-        padding=config.padd_size,
-        image_channels=config.nc_im,
-        activation=config.activation,
-        slope=config.lrelu_alpha,
-    )
+    return Critic(**_network(config))
+
+
+def _network(config: TrainConfig) -> dict[str, object]:
+    """What generator and critic have in common."""
+    return {
+        "num_filters": config.nfc,
+        "num_layer": config.num_layer,
+        "ker_size": config.ker_size,
+        "padding": config.padd_size,
+        "image_channels": config.nc_im,
+        "activation": config.activation,
+        "slope": config.lrelu_alpha,
+    }
 
 
 @dataclass
