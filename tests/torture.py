@@ -223,12 +223,12 @@ def torture(bench: Bench, case: str, kills: int, seed: int) -> Counter:
 
 
 def main(case: str, kills: str, folder: str, seed: str) -> None:
-    """Torture one case or all of them, and tell."""
+    """Torture one case, several with commas between, or all of them, and tell."""
     torch.set_num_threads(1)
     monitor._summary_writer()  # imports TensorBoard
     bench = Bench(Path(folder))
     told = {}
-    for name in CASES if case == "all" else [case]:
+    for name in CASES if case == "all" else case.split(","):
         began = time.monotonic()
         hits = torture(bench, name, int(kills), int(seed))
         told[name] = dict(sorted(hits.items()))
