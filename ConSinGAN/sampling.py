@@ -21,7 +21,7 @@ from ConSinGAN.resize import resize
 if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
 
-BATCH_PIXELS = 400_000  # pictures are drawn in batches of about so many pixels
+BATCH_PIXELS = 200_000  # pictures are drawn in batches of about so many pixels
 
 
 def make_generator(config: TrainConfig, mode: Mode) -> Generator:
