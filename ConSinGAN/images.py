@@ -91,9 +91,10 @@ def _read_pixels(path: str | Path, flag: str, max_megapixels: float, background:
 
 
 def _to_rgb(picture: Image.Image, path: Path, background: int) -> np.ndarray:
-    if picture.mode.startswith("I") or picture.mode == "F":  # more than 8 bits a channel
+    pixel_format = picture.mode
+    if pixel_format.startswith("I") or pixel_format == "F":  # more than 8 bits a channel
         grey = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-        if picture.mode == "F":  # no range is stated: 0..1 or, if brighter, 0..255
+        if pixel_format == "F":  # no range is stated: 0..1 or, if brighter, 0..255
             grey = grey / (1.0 if grey.max() <= 1.0 else 255.0)
         else:
             grey = grey / 65535.0
