@@ -165,9 +165,13 @@ def check_fits(
         wanted = {key: value.shape for key, value in network.state_dict().items()}
         if wanted != {key: v.shape for key, v in _without_prefix(name, tensors).items()}:
             raise misfit(f"weights of the {name}")
-    kinds = {"streams": torch.uint8, "amplitudes": torch.float64}
+    kinds = {
+        "streams": {torch.uint8},
+        "amplitudes": {torch.float64},
+        "fixed": {torch.float32, torch.bfloat16},  # the later stages' in the compute type
+    }
     for name, tensor in tensors.items():
-        if tensor.dtype != kinds.get(name.partition(".")[0], torch.float32):
+        if tensor.dtype not in kinds.get(name.partition(".")[0], {torch.float32}):
             raise misfit(name)
 
 

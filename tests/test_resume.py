@@ -141,6 +141,20 @@ def interrupted_run(
     return only_run(options)
 
 
+def test_a_run_in_the_default_precision_resumes(
+    desk: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bf16 where the processor is good at it: the fixed noise of later stages is bf16 then."""
+    undisturbed = ConSinGAN.train(**desk("generation", "undisturbed") | {"precision": "auto"})
+    options = desk("generation", "interrupted") | {"precision": "auto"}
+    with monkeypatch.context() as patch:
+        kill_at_iteration(patch, 7)
+        with pytest.raises(Killed):
+            ConSinGAN.train(**options)
+    training.resume(only_run(options).path, {})
+    assert_same_result(undisturbed, only_run(options).path)
+
+
 def test_resuming_refuses_what_changes_the_result(
     desk: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
