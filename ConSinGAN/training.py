@@ -51,9 +51,11 @@ def train(config: TrainConfig) -> RunDirectory:
     picture = images.read_image(
         config.input_name, config.nc_im, max_megapixels=config.max_megapixels
     )
-    reals = modes.get(config.train_mode).make_pyramid(picture, config)
-    naive = modes.get(config.train_mode).read_naive(config, tuple(reals[-1].shape[-2:]))
-    hardware.check_training_size(config, tuple(reals[-1].shape[-2:]), device)
+    mode = modes.get(config.train_mode)
+    reals = mode.make_pyramid(picture, config)
+    size = tuple(reals[-1].shape[-2:])
+    naive = mode.read_naive(config, size)
+    hardware.check_training_size(config, size, device)
     state = begin(config, reals, device)
     run = RunDirectory.create(config, hardware.describe(device), reals, naive)
     with run.explaining(), run.lock(), run.logging():

@@ -60,7 +60,7 @@ class Bench:
     def options(self, case: str, output: str) -> dict:
         """Options of a run that takes a second and writes about 80 files."""
         *tune, mode = case.split()
-        chosen = TINY | {"train_stages": 3, "niter": 6, "train_mode": mode, "precision": "fp32"}
+        chosen = TINY | {"train_stages": 3, "niter": 6, "train_mode": mode, "precision": "auto"}
         chosen |= {"preview_every": 3, "checkpoint_seconds": 0.0}
         chosen |= {"input_name": str(self.folder / "picture.png")}
         chosen |= {"output_dir": str(self.folder / output)}
