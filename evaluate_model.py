@@ -10,7 +10,7 @@ from ConSinGAN.options import add_verbosity, make_parser
 
 
 def evaluate(config: EvalConfig) -> Path:
-    """Write everything that the model's mode draws into <run>/Evaluation; returns that folder."""
+    """Write what the model's mode draws, or its metrics, into <run>/Evaluation; return that."""
     from ConSinGAN import hardware
     from ConSinGAN.run import RunDirectory
 
@@ -22,7 +22,12 @@ def evaluate(config: EvalConfig) -> Path:
     model.set_precision(precision)
     model.mode.validate_evaluation(config)
     folder = run.inside("Evaluation")
-    model.mode.evaluate(model, config, folder)
+    if config.metrics:
+        from ConSinGAN.metrics.report import measure_model
+
+        print(measure_model(model, config, folder).to_table())
+    else:
+        model.mode.evaluate(model, config, folder)
     return folder
 
 

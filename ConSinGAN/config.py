@@ -36,23 +36,41 @@ OWN_TO_A_RUN = (
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceConfig:
-    """Where and how precisely to compute, and which pictures to accept."""
+    """Where to compute, and which pictures to accept."""
 
     gpu: int | None = option(
         None, "device", "CUDA device to use (default: CUDA if there is one, else MPS, else CPU)",
         low=0, high=1000, metavar="N",
     )  # fmt: skip
     not_cuda: bool = option(False, "device", "use the processor even if there is a GPU")
+    max_megapixels: float = option(100.0, "run", "refuse pictures larger than this", above=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(DeviceConfig):
+    """How precisely a model computes."""
+
     precision: str = option(
         "auto", "device",
         "arithmetic of the convolutions; auto: bf16 where the hardware is fast at it, else fp32",
         choices=PRECISIONS,
     )  # fmt: skip
-    max_megapixels: float = option(100.0, "run", "refuse pictures larger than this", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(DeviceConfig):
+class MetricsConfig(DeviceConfig):
+    """How to compare pictures."""
+
+    seed: int = option(0, "run", "random seed", low=0, high=2**63 - 1, metavar="N")
+    inception_weights: str | None = option(
+        None, "metrics",
+        "weights of torchvision's Inception-v3, for SIFID (default: torchvision's cache)",
+        metavar="FILE",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(ModelConfig):
     """Everything a training run depends on; flag spellings are those of the paper's code."""
 
     train_mode: str = option("generation", "run", "what to train for", choices=modes.names())
@@ -119,11 +137,10 @@ class TrainConfig(DeviceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalConfig(DeviceConfig):
+class EvalConfig(MetricsConfig, ModelConfig):
     """What to draw from a trained model; which of these apply depends on the model's mode."""
 
     model_dir: str | None = option(None, "run", "run directory of the trained model", metavar="DIR")
-    seed: int = option(0, "run", "random seed", low=0, high=2**63 - 1, metavar="N")
     format: str = option("png", "run", "file format of the pictures", choices=("png", "jpg"))
 
     num_samples: int = option(50, "samples", "random samples per size", low=1)
@@ -137,6 +154,12 @@ class EvalConfig(DeviceConfig):
         None, "samples", "draw samples of this size, pixels", low=1, high=32768,
         metavar=("H", "W"),
     )  # fmt: skip
+
+    metrics: bool = option(
+        False,
+        "metrics",
+        "measure the samples instead of writing them, into Evaluation/metrics.yaml",
+    )
 
     num_frames: int = option(100, "animation", "frames per GIF", low=2)
     fps: int = option(10, "animation", "frames per second", low=1, high=100)

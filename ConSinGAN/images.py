@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Image.MAX_IMAGE_PIXELS = None  # every picture read here is measured before it is decoded
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
-MASK_EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
+EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
 
 
 def read_image(
@@ -42,10 +42,18 @@ def read_image(
     than `max_megapixels`, which is known before it is decoded.
     """
     pixels = _read_pixels(path, flag, max_megapixels, background=255)
-    if channels == 1:
-        pixels = (pixels @ LUMA)[..., None]
+    return _to_tensor(pixels if channels == 3 else (pixels @ LUMA)[..., None])
+
+
+def _to_tensor(pixels: np.ndarray) -> Tensor:
+    """Turn (H, W, C) in [0, 1] into (1, C, H, W) float32 in [-1, 1]."""
     tensor = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
     return (tensor * 2 - 1).clamp(-1, 1).contiguous()
+
+
+def as_written(image: Tensor) -> Tensor:
+    """A (1, C, H, W) picture in [-1, 1] as it comes back from a PNG file: (1, 3, H, W)."""
+    return _to_tensor(to_bytes(image)[0] / 255.0)
 
 
 def read_mask(path: str | Path, flag: str = "--mask", max_megapixels: float = 100.0) -> Tensor:
@@ -187,7 +195,7 @@ def make_sheet(images: Sequence[Tensor], columns: int = 5, gap: int = 4) -> np.n
 def find_mask(naive_path: str | Path) -> Path | None:
     """The mask that lies beside a naive picture: `<stem>_mask.<any picture extension>`, or None."""
     naive_path = Path(naive_path)
-    extensions = (naive_path.suffix.lstrip("."), *MASK_EXTENSIONS)
+    extensions = (naive_path.suffix.lstrip("."), *EXTENSIONS)
     for extension in filter(None, extensions):
         for spelling in (extension, extension.upper()):
             candidate = naive_path.with_name(f"{naive_path.stem}_mask.{spelling}")

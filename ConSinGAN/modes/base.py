@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ConSinGAN.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -141,6 +141,13 @@ class Mode:
                 for index, picture in enumerate(pictures):
                     path = target / f"gen_sample_{index}.{config.format}"
                     writer.save(images.to_bytes(picture)[0], path)
+
+    def pictures(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
+        """What `--metrics` measures: the number of pictures, and they, each (1, C, h, w)."""
+        scale, size, _ = sample_sets(config)[0]
+        hardware.check_sample_size(model, size or model.scaled_sizes(*scale)[-1], "--size")
+        pictures = model.sample(config.num_samples, config.seed, scale=scale, size=size)
+        return config.num_samples, pictures
 
 
 def sample_sets(config: EvalConfig) -> list[tuple[tuple[float, float], Any, str]]:

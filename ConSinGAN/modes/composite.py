@@ -9,6 +9,8 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.modes.base import Lazy, Mode, Naive, images
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from ConSinGAN.config import EvalConfig, TrainConfig
@@ -78,6 +80,13 @@ class Composite(Mode):
         save(model.compose(naive.picture, None, config.seed), f"{self.result_name}_wo_mask")
         save(model.reals[-1], "real_image")
         save(model.reconstruct(), "reconstruction")
+
+    def pictures(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
+        naive = load_naive(
+            config.naive_img, config.mask, model.config.nc_im, model.sizes[-1],
+            config.max_megapixels,
+        )  # fmt: skip
+        return 1, iter([model.compose(naive.picture, None, config.seed)])
 
 
 def load_naive(

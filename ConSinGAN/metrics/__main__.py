@@ -1,0 +1,44 @@
+"""Compare pictures with a real one.
+
+REAL is a picture file (or a folder with just one); every FAKE a picture file or a folder of them.
+"""
+
+import sys
+from pathlib import Path
+
+from ConSinGAN.config import MetricsConfig, check_device
+from ConSinGAN.errors import run_script
+from ConSinGAN.options import build, make_parser
+
+
+def main() -> None:
+    """Parse, measure, print the table."""
+    parser = make_parser(MetricsConfig, __doc__)
+    parser.prog = "python -m ConSinGAN.metrics"
+    parser.add_argument("real", metavar="REAL")
+    parser.add_argument("fakes", metavar="FAKE", nargs="+")
+    parser.add_argument(
+        "--output", default="metrics.yaml", metavar="FILE",
+        help="where to write every value (default: metrics.yaml)",
+    )  # fmt: skip
+    flags = vars(parser.parse_args())
+    real, fakes, output = (flags.pop(name) for name in ("real", "fakes", "output"))
+    config = build(MetricsConfig, flags)
+    check_device(config)
+    from ConSinGAN import hardware
+    from ConSinGAN.metrics import report
+    from ConSinGAN.monitor import setup_logging
+
+    setup_logging()
+    hardware.tune()
+    print(report.measure_files(real, fakes, config, Path(output)).to_table())
+    print(f"done: {output}")
+
+
+def run() -> int:
+    """The console script: main with its errors in one line, returns the exit code."""
+    return run_script(main)
+
+
+if __name__ == "__main__":
+    sys.exit(run())
