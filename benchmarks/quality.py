@@ -1,0 +1,204 @@
+"""How good are the models? Train pictures with several settings and seeds, and measure them.
+
+    python benchmarks/quality.py [--pictures FILE ...] [--setting "NAME=FLAGS" ...] [--seeds 3]
+                                 [--out DIR] [--jobs N] [--common FLAGS] [--num_samples 50]
+
+Every model is trained by main_train.py in a process of its own, `--jobs` at the same time, and
+measured as `evaluate_model.py --metrics` does. What is trained already in --out is not trained
+again, and a run that was cut goes on, so the command can be stopped and repeated. Writes into
+--out: results.yaml (every value), table.md (means and standard deviations over seeds) and, for
+every picture, sheet_<picture>.png (the real picture, and a row of samples for every setting with
+the metrics underneath).
+
+Without --setting: the fast default against float32, 3 stages and lr_scale 0.5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from ConSinGAN.hardware import select_precision
+
+NUM_SHOWN = 6  # samples in a row of the sheet
+PICTURES = [ROOT / "Images/Generation/summer_palace.jpg", ROOT / "Images/Generation/gravel.jpg"]
+SETTINGS = {
+    "bf16": "--precision bf16",
+    "fp32": "--precision fp32",
+    "3 stages": "--precision bf16 --train_stages 3",
+    "lr_scale 0.5": "--precision bf16 --lr_scale 0.5",
+}
+
+
+def trained_run(folder: Path) -> tuple[Path | None, bool]:
+    """The run directory in `folder`, if any, and whether it is finished."""
+    from ConSinGAN.run import RunDirectory
+
+    for config in sorted(folder.glob("*/*/config.yaml")):
+        run = RunDirectory.open(config.parent)
+        return run.path, run.is_finished(run.load_config())
+    return None, False
+
+
+def train(picture: Path, flags: str, seed: int, folder: Path, threads: int) -> Path:
+    """Train one model, or go on with it; returns its run directory."""
+    run, finished = trained_run(folder)
+    if finished:
+        return run
+    command = [sys.executable, str(ROOT / "main_train.py"), "--quiet"]
+    if run:
+        command += ["--resume", str(run)]
+    else:
+        command += ["--input_name", str(picture), "--output_dir", str(folder)]
+        command += ["--manualSeed", str(seed), "--preview_every", str(10**9), *shlex.split(flags)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    print(f"trained: {folder}", flush=True)
+    return trained_run(folder)[0]
+
+
+def measure(run: Path, num_samples: int) -> dict[str, float]:
+    """The metrics of one model by name, and its reconstruction's error in byte levels."""
+    from ConSinGAN.config import EvalConfig
+    from ConSinGAN.metrics.report import measure_model
+    from ConSinGAN.run import RunDirectory
+
+    directory = RunDirectory.open(run)
+    model = directory.load_model()
+    # In the precision that it was trained in.
+    precision = select_precision(model.config.precision, torch.device("cpu"))
+    model.set_precision(precision)
+    config = EvalConfig(model_dir=str(run), num_samples=num_samples)
+    report = measure_model(model, config, directory.inside("Evaluation"))
+    error = (model.reconstruct() - model.real).square().mean().sqrt() * 127.5
+    values = {"reconstruction": float(error)}
+    return values | {name: entry["value"] for name, entry in report.metrics.items()}
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    deviation = f" ± {statistics.stdev(values):.3g}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3g}{deviation}"
+
+
+def make_table(results: dict[tuple, dict[str, float]], settings: list[str]) -> str:
+    """Two Markdown tables: every picture and setting, and every setting against the first."""
+    names = list(next(iter(results.values())))
+    head = [f"| {{}} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    lines = [head[0].format("picture, setting"), head[1]]
+    for picture in dict.fromkeys(key[1] for key in results):
+        for setting in settings:
+            cells = [
+                spread([v[name] for k, v in results.items() if k[1:] == (picture, setting)])
+                for name in names
+            ]
+            lines.append(f"| {picture}, {setting} | {' | '.join(cells)} |")
+    lines += ["", head[0].format(f"less {settings[0]}, same picture and seed"), head[1]]
+    for setting in settings[1:]:
+        cells = []
+        for name in names:
+            pairs = [
+                results[(*key[:2], setting)][name] - value[name]
+                for key, value in results.items()
+                if key[2] == settings[0]
+            ]
+            error = statistics.stdev(pairs) / len(pairs) ** 0.5 if len(pairs) > 1 else 0.0
+            cells.append(f"{statistics.fmean(pairs):+.3g} ({error:.2g})")
+        lines.append(f"| {setting} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw_sheet(picture: str, models: dict[str, Path], results: dict, path: Path) -> None:
+    """The real picture, and for every setting a row of samples with its metrics underneath."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    import ConSinGAN
+    from ConSinGAN import images
+
+    figure, rows = plt.subplots(
+        len(models), NUM_SHOWN + 1, squeeze=False, figsize=(2 * NUM_SHOWN + 2, 1.9 * len(models))
+    )
+    for row, (setting, run) in zip(rows, models.items(), strict=True):
+        model = ConSinGAN.load(run)
+        for axis, image in zip(row, [model.real, *model.sample(NUM_SHOWN)], strict=True):
+            axis.imshow(images.to_bytes(image)[0])
+            axis.axis("off")
+        values = "  ".join(f"{name} {value:.3g}" for name, value in results[setting].items())
+        text = f"{setting}:  {values}"
+        row[0].text(0, -0.08, text, transform=row[0].transAxes, va="top", fontsize=8)
+    figure.suptitle(f"{picture}: the real picture, then samples (seed 0)", fontsize=10)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def parse() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", type=Path, nargs="+", default=PICTURES, metavar="FILE")
+    parser.add_argument("--setting", action="append", metavar="NAME=FLAGS")
+    parser.add_argument("--common", default="", help="flags for all runs", metavar="FLAGS")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--num_samples", type=int, default=50, metavar="N")
+    parser.add_argument("--out", type=Path, default=ROOT / "TrainedModels/quality", metavar="DIR")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once", metavar="N")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train what is not trained yet, measure, write the table and the sheets."""
+    flags = parse()
+    settings = SETTINGS
+    if flags.setting:
+        settings = dict(text.split("=", 1) for text in flags.setting)
+    threads = max(1, (os.cpu_count() or 1) // flags.jobs)
+    # Seeds outermost: what is there when time runs out is comparable.
+    runs = list(product(range(flags.seeds), flags.pictures, settings))
+    with ThreadPoolExecutor(flags.jobs) as pool:
+        trained = [
+            pool.submit(
+                train, picture, f"{flags.common} {settings[name]}", seed,
+                flags.out / picture.stem / name.replace(" ", "_") / str(seed), threads,
+            )
+            for seed, picture, name in runs
+        ]  # fmt: skip
+        models = {key: future.result() for key, future in zip(runs, trained, strict=True)}
+    results = {
+        (seed, picture.stem, name): measure(models[seed, picture, name], flags.num_samples)
+        for seed, picture, name in runs
+    }
+    listed = [
+        {"seed": seed, "picture": picture, "setting": name, **values}
+        for (seed, picture, name), values in results.items()
+    ]
+    about = {"common": flags.common, "settings": settings, "num_samples": flags.num_samples}
+    (flags.out / "results.yaml").write_text(yaml.safe_dump(about | {"results": listed}))
+    table = make_table(results, list(settings))
+    (flags.out / "table.md").write_text(table)
+    print(table)
+    for picture in flags.pictures:
+        shown = {name: models[0, picture, name] for name in settings}
+        values = {name: results[0, picture.stem, name] for name in settings}
+        draw_sheet(picture.stem, shown, values, flags.out / f"sheet_{picture.stem}.png")
+
+
+if __name__ == "__main__":
+    main()
