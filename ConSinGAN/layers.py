@@ -7,10 +7,14 @@ Weights stay float32; the arithmetic is done in the type of the input.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+BAND_PIXELS = 50_000  # of a weight gradient at a time
 
 
 def leaky_gradient(grad: Tensor, output: Tensor, slope: float) -> Tensor:
@@ -42,7 +46,7 @@ def parameter_gradients(
         product = shifted @ x.permute(0, 2, 3, 1).flatten(1, 2)  # N k*k C
         grad_w = product.float().sum(0).view(1, size, size, -1).flip(1, 2).permute(0, 3, 1, 2)
         return grad_w, bias_gradient(grad)
-    parts = zip(x.split(1), grad.split(1), strict=True) if one_by_one(x) else [(x, grad)]
+    parts, padding = (_bands(x, grad, padding), 0) if one_by_one(x) else ([(x, grad)], padding)
     gradients = [
         torch.ops.aten.convolution_backward(
             grad_part, x_part, weight, [weight.shape[0]], [1, 1], [padding] * 2, [1, 1], False,
@@ -52,6 +56,25 @@ def parameter_gradients(
     ]  # fmt: skip
     grad_w, grad_b = (sum(g.float() for g in kind) for kind in zip(*gradients, strict=True))
     return grad_w, grad_b
+
+
+def _bands(x: Tensor, grad: Tensor, padding: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cut a convolution's input, padded, and its output's gradient into single pictures' rows.
+
+    A processor's weight gradient makes copies of all that it is given, so it gets a little.
+    """
+    eaten = x.shape[2] + 2 * padding - grad.shape[2]  # kernel size less 1
+    rows = max(1, BAND_PIXELS // grad.shape[3])
+    for picture, picture_grad in zip(x.split(1), grad.split(1), strict=True):
+        for top, part in zip(
+            range(0, grad.shape[2], rows), picture_grad.split(rows, dim=2), strict=True
+        ):
+            first, last = top - padding, top - padding + part.shape[2] + eaten
+            seen = picture[:, :, max(first, 0) : last]
+            if padding:
+                outside = (max(-first, 0), max(last - x.shape[2], 0))
+                seen = F.pad(seen, (padding, padding, *outside))
+            yield seen, part
 
 
 def bias_gradient(grad: Tensor) -> Tensor:
@@ -65,7 +88,7 @@ def one_by_one(x: Tensor) -> bool:
     Small ones are bound by the cost of calls; for large ones a processor's convolution weight
     gradients are faster singly, and less memory is needed.
     """
-    return x.shape[0] > 1 and x.shape[2] * x.shape[3] > 6000 and x.device.type == "cpu"
+    return x.shape[2] * x.shape[3] > 6000 and x.device.type == "cpu"
 
 
 class _ConvLeakyReLU(torch.autograd.Function):

@@ -78,6 +78,7 @@ class _WassersteinGP(torch.autograd.Function):
                 local.push_forward(direction * num_scores)
             gradients = local.parameter_gradients(grads, num_scored=max(0, 2 - part.start))
             sums = [total + g for total, g in zip(sums, gradients, strict=True)]
+            del local, grads  # large, and the next part makes its own
         score_real, score_fake, _ = torch.cat(scores)
         total = score_fake - score_real + penalty
         grads = [total_grad / num_scores for total_grad in sums]  # of the scores' means
@@ -99,9 +100,12 @@ def _penalty_and_direction(gradient: Tensor, weight: float) -> tuple[Tensor, Ten
         return penalty.detach(), torch.autograd.grad(penalty, gradient)[0]
 
 
-def adversarial_loss(critic: Critic, fake: Tensor) -> Tensor:
-    """-E[critic(fake)], what the generator minimises."""
-    return -critic(fake).mean()
+def adversarial_loss(critic: Critic, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """-E[critic(fake)], what the generator minimises, and its gradient in the fake."""
+    with torch.enable_grad():
+        fake = fake.detach().requires_grad_()
+        loss = -critic(fake).mean()
+    return loss.detach(), torch.autograd.grad(loss, fake)[0]
 
 
 def reconstruction_loss(reconstruction: Tensor, real: Tensor, weight: float) -> Tensor:

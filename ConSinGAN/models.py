@@ -266,11 +266,11 @@ class LocalCritic:
 
         direction: (1, C, H, W). The masks are used up by this: call it last.
         """
-        x = direction.to(self.weights[0].dtype, memory_format=torch.channels_last)
-        self.inputs[0][-1:] = x
-        for weight, inputs in zip(self.weights[:-1], self.inputs[1:], strict=True):
-            x = F.conv2d(x, weight, padding=self.padding)
-            inputs[-1:] = leaky_gradient_(x, inputs[-1:], self.slope)
+        self.inputs[0][-1:] = direction
+        for weight, before, after in zip(self.weights, self.inputs, self.inputs[1:], strict=False):
+            after[-1:] = leaky_gradient_(
+                F.conv2d(before[-1:], weight, padding=self.padding), after[-1:], self.slope
+            )
 
     def parameter_gradients(self, grads: list[Tensor], num_scored: int) -> list[Tensor]:
         """Gradients of weight and bias of every convolution, float32, summed over the pictures.

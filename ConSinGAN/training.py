@@ -245,10 +245,11 @@ class Iteration:
         model, coefficient = self.model, self.streams.coefficient
         dtype = model.generator.dtype
         noise = model.noise_shape.draw(model.sizes, self.streams.noise, first=1, dtype=dtype)
+        noise.insert(0, first_input)
         coefficients = torch.rand(
             model.config.Dsteps, generator=coefficient, device=coefficient.device
         )
-        return self.run_step([first_input, *noise], coefficients)
+        return self.run_step(noise, coefficients)
 
     def step(self, noise: list[Tensor], coefficients: Tensor) -> dict[str, Tensor]:
         """The iteration proper. noise: of all stages; the list is emptied on the way.
@@ -272,11 +273,11 @@ class Iteration:
         # One gradient of both losses, applied several times.
         critic.requires_grad_(False)
         optimizer_g.zero_grad()
+        adversarial, gradient = losses.adversarial_loss(critic, fake)
         if self.frugal:
             fake = self._generate(noise, features)
         noise.clear()  # large, and not needed any more
-        adversarial = losses.adversarial_loss(critic, fake)
-        adversarial.backward()
+        fake.backward(gradient)
         reconstruction = self._generate(self.model.fixed_noise, self.fixed_features)
         rec_loss = losses.reconstruction_loss(reconstruction, real, config.alpha)
         rec_loss.backward()

@@ -31,7 +31,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ConSinGAN.hardware import select_precision
+from ConSinGAN.hardware import select_precision  # noqa: E402
 
 NUM_SHOWN = 6  # samples in a row of the sheet
 PICTURES = [ROOT / "Images/Generation/summer_palace.jpg", ROOT / "Images/Generation/gravel.jpg"]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ConSinGAN import layers
 from ConSinGAN.layers import ConvBlock, PictureNorm, conv, init_weights, parameter_gradients
 
 
@@ -30,11 +31,15 @@ def test_conv_and_its_gradients_are_torchs(padding: int, slope: float, num: int)
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(20, 24), (80, 90)], ids=["as a batch", "one by one"])
+@pytest.mark.parametrize("size", [(20, 24), (80, 90)], ids=["as a batch", "in bands"])
 @pytest.mark.parametrize("out_channels", [1, 4])
-@pytest.mark.parametrize("padding", [0, 1])
-def test_parameter_gradients_are_torchs(size: tuple, out_channels: int, padding: int) -> None:
-    x = torch.randn(3, 2, *size)
+@pytest.mark.parametrize("padding", [0, 1, 3])
+@pytest.mark.parametrize("num", [1, 3])
+def test_parameter_gradients_are_torchs(
+    size: tuple, out_channels: int, padding: int, num: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "BAND_PIXELS", 1500)
+    x = torch.randn(num, 2, *size)
     weight = torch.zeros(out_channels, 2, 3, 3)
     grad = torch.randn_like(F.conv2d(x, weight, padding=padding))
     grad_w, grad_b = parameter_gradients(x, grad, weight, padding)
