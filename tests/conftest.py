@@ -125,3 +125,10 @@ def picture_file(tmp_path: Path) -> Path:
     path = tmp_path / "picture.png"
     Image.fromarray(paint()).save(path)
     return path
+
+
+@pytest.fixture
+def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torchvision looks for weights: a folder that is not there yet."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"

@@ -4,7 +4,6 @@ REAL is a picture file (or a folder with just one); every FAKE a picture file or
 """
 
 import sys
-from pathlib import Path
 
 from ConSinGAN.config import MetricsConfig, check_device
 from ConSinGAN.errors import run_script
@@ -31,7 +30,7 @@ def main() -> None:
 
     setup_logging()
     hardware.tune()
-    print(report.measure_files(real, fakes, config, Path(output)).to_table())
+    print(report.measure_files(real, fakes, config, output).to_table())
     print(f"done: {output}")
 
 

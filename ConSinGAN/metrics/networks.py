@@ -38,7 +38,7 @@ def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
 
     float64, on the processor. Raises ValueError for fewer than two positions.
     """
-    samples = features[0].flatten(1).double().cpu()
+    samples = features[0].flatten(1).cpu().double()
     if samples.shape[1] < 2:
         raise ValueError("the picture is too small: the network sees fewer than two positions")
     return samples.mean(dim=1), torch.cov(samples).view(len(samples), len(samples))
@@ -54,7 +54,8 @@ def frechet_distance(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor])
     roots = [_square_root(covariance) for _, covariance in (ours, theirs)]
     cross = torch.linalg.svdvals(roots[0] @ roots[1]).sum()
     traces = roots[0].square().sum() + roots[1].square().sum()  # tr(S) = |S^(1/2)|^2
-    return max(0.0, float((ours[0] - theirs[0]).square().sum() + traces - 2 * cross))
+    distance = float((ours[0] - theirs[0]).square().sum() + traces - 2 * cross)
+    return distance if distance > 1e-12 * float(traces) else 0.0  # less is rounding
 
 
 def _square_root(covariance: Tensor) -> Tensor:
@@ -99,11 +100,15 @@ class Inception(nn.Module):
                     "with --inception_weights"
                 )
         network = cls()
-        wanted = {key: value.shape for key, value in network.state_dict().items()}
+        # The counters of batches, which older files lack, are filled in by torch.
+        wanted = {k: v.shape for k, v in network.state_dict().items() if "num_batches" not in k}
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            state = {key: state[key] for key in wanted}
-            fits = all(state[key].shape == shape for key, shape in wanted.items())
+            state = {key: state[key].float() for key in wanted}
+            fits = all(
+                state[key].shape == shape and bool(state[key].isfinite().all())
+                for key, shape in wanted.items()
+            )
         except FileNotFoundError as error:
             raise UsageError(f"--inception_weights {path}: there is no such file") from error
         except Exception:  # torch raises many kinds for foreign files
@@ -114,7 +119,7 @@ class Inception(nn.Module):
                 "(inception_v3_google-0cc3c7bd.pth does)"
             )
         network.load_state_dict(state, assign=True)
-        return network.requires_grad_(False)
+        return network
 
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> dict[int, Tensor]:

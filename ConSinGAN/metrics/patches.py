@@ -5,6 +5,7 @@ Pictures are (N, C, H, W) float32 tensors in [-1, 1]. A patch is 7x7 pixels with
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,8 @@ def sliced_wasserstein(
     0 for equal pictures, symmetric. Raises ValueError for pictures smaller than a patch.
     """
     check_pictures(real, fake)
+    if statistics not in ("joint", "own"):
+        raise ValueError(f"statistics must be joint or own, not {statistics}")
     levels = num_levels(real.shape[-2:], fake.shape[-2:])
     random = torch.Generator().manual_seed(seed)
     directions = torch.randn(num_directions, real.shape[1] * PATCH**2, generator=random)
@@ -115,9 +118,12 @@ def _sorted_projections(
     variance = square - mean.square()
     scale = torch.where(variance > 1e-10, variance, 1.0).rsqrt()  # a flat channel stays flat
     projections = F.conv2d((picture - mean) * scale, directions).flatten(2)[0]
-    if projections.device.type == "cpu":  # numpy sorts several times faster
-        return torch.from_numpy(np.sort(projections.numpy(), axis=1))
-    return projections.sort(dim=1).values
+    if projections.device.type != "cpu":
+        return projections.sort(dim=1).values
+    rows = projections.numpy()  # numpy sorts several times faster than torch
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda some: some.sort(axis=1), np.array_split(rows, 8)))
+    return projections
 
 
 def _wasserstein(a: Tensor, b: Tensor) -> Tensor:
@@ -147,7 +153,8 @@ class PixelDiversity:
     """
 
     def __init__(self, real: Tensor) -> None:
-        self._own, self.count = float(_intensity(real).std(correction=0)), 0
+        own = _intensity(real)
+        self._own, self.count = float((own - own[0, 0]).std(correction=0)), 0  # 0 if of one colour
         self._mean = self._scatter = torch.zeros(())
 
     def add(self, picture: Tensor) -> None:
@@ -172,7 +179,7 @@ class PixelDiversity:
 
 def _intensity(picture: Tensor) -> Tensor:
     """The luminance of (1, C, h, w) pictures in float64: (h, w)."""
-    picture = picture.double().cpu()[0]
+    picture = picture.cpu().double()[0]
     if len(picture) == 1:
         return picture[0]
     return torch.einsum("chw,c->hw", picture, torch.from_numpy(LUMA))
@@ -253,7 +260,13 @@ def _refine(
 
     here = torch.zeros_like(x)
     best = torch.minimum(distance_at(offset_y, offset_x), distance_at(here, here))
-    offsets = torch.stack([offset_y, offset_x]).view(2, rows, columns)
+    # In even areas all offsets tie: there take the one, commonest or none, that ties most often.
+    offsets, counts = torch.stack([offset_y, offset_x]).unique(dim=1, return_counts=True)
+    shifts = [torch.zeros_like(offsets[:, 0]), offsets[:, counts.argmax()]]
+    ties = [distance_at(dy + here, dx + here) <= best + TIE for dy, dx in shifts]
+    shift, tied = max(zip(shifts, ties, strict=True), key=lambda pair: int(pair[1].sum()))
+    offsets = torch.where(tied, shift[:, None], torch.stack([offset_y, offset_x]))
+    offsets = offsets.view(2, rows, columns)
     at_neighbours = []
     for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         exists = (y + dy >= 0) & (y + dy < rows) & (x + dx >= 0) & (x + dx < columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -109,7 +110,7 @@ def measure(
             levels.append(patches.sliced_wasserstein(real, fake, config.seed))
             nearest = patches.nearest_patches(real, fake)
         except ValueError as error:
-            raise UsageError(f"{error}; the metrics need larger ones") from None
+            raise UsageError(f"{error}; ask for larger ones with --size or --scale_h") from None
         each.setdefault("sliced_wasserstein", []).append(float(levels[-1].mean()))
         for name in ("coherence", "completeness", "copying"):
             each.setdefault(name, []).append(getattr(nearest, name))
@@ -119,6 +120,8 @@ def measure(
         if perceptual is not None and len(kept) < MAX_LPIPS:
             kept.append(fake)
 
+    if not levels:
+        raise UsageError("there are no pictures to measure")
     common = min(len(row) for row in levels)
     rows = torch.stack([row[:common] for row in levels])
     for name, values in each.items():
@@ -208,42 +211,72 @@ def measure_model(model: ImageModel, config: EvalConfig, folder: Path) -> Report
 
 
 def measure_files(
-    real: str, fakes: Sequence[str], config: MetricsConfig, output: Path
+    real: str, fakes: Sequence[str], config: MetricsConfig, output: str
 ) -> Report:  # fmt: skip
     """Measure picture files, or all those in folders, against a real one; write `output`.
 
-    Raises UsageError if a file is no picture or a folder has none.
+    Raises UsageError if a file is no picture, a folder has none or there is no place for `output`.
     """
+    check_output(output)
     reals = find_pictures(real, "REAL")
     if len(reals) > 1:
         raise UsageError(f"REAL {real}: has {len(reals)} pictures in it; name the real one")
     files = [path for fake in fakes for path in find_pictures(fake, "FAKE")]
 
     def read(path: Path, flag: str) -> Tensor:
-        return images.read_image(path, flag=flag, max_megapixels=config.max_megapixels)
+        picture = images.read_image(path, flag=flag, max_megapixels=config.max_megapixels)
+        try:
+            patches.check_pictures(picture)
+        except ValueError as error:
+            raise UsageError(f"{flag} {path}: {error}") from None
+        return picture
 
     pictures = (read(path, "FAKE") for path in files)
     report = measure(read(reals[0], "REAL"), pictures, config, len(files))
     report.about |= {"real": str(reals[0]), "samples": [str(fake) for fake in fakes]}
     try:
-        write_atomic(output, report.to_yaml().encode())
+        write_atomic(Path(output), report.to_yaml().encode())
     except OSError as error:
         raise ConSinGANError(f"--output {output}: {error.strerror}") from error
     return report
 
 
+def check_output(output: str) -> None:
+    """Raise UsageError if a file of this name cannot be written: before the work, not after."""
+    try:
+        path = Path(output)
+        problem = (
+            "is no name for a file" if not path.name
+            else "is a folder" if path.is_dir()
+            else f"there is no folder {path.parent}" if not path.parent.is_dir()
+            else "the folder cannot be written" if not os.access(path.parent, os.W_OK)
+            else ""
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+    if problem:
+        raise UsageError(f"--output {output!a}: {problem}")
+
+
 def find_pictures(path: str, flag: str) -> list[Path]:
     """A file itself; of a folder the pictures in it, by name, numbers in their own order."""
-    if not Path(path).is_dir():
-        return [Path(path)]
-    found = [
-        file
-        for file in Path(path).iterdir()
-        if file.suffix.lstrip(".").lower() in images.EXTENSIONS and not file.name.startswith(".")
-    ]
+    if not path:
+        raise UsageError(f"{flag}: the name is empty")
+    try:
+        if not Path(path).is_dir():
+            return [Path(path)]
+        found = [file for file in Path(path).iterdir() if _is_picture(file)]
+    except (OSError, ValueError) as error:  # too long, not allowed, not a name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{flag} {path!a}: {reason}") from error
     if not found:
         raise UsageError(f"{flag} {path}: there is no picture in this folder")
     return sorted(found, key=_natural)
+
+
+def _is_picture(file: Path) -> bool:
+    known = file.suffix.lstrip(".").lower() in images.EXTENSIONS
+    return known and not file.name.startswith(".") and file.is_file()
 
 
 def _natural(path: Path) -> list[Any]:
