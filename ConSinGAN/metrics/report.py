@@ -6,14 +6,14 @@ import logging
 import os
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ConSinGAN import hardware, images
@@ -87,108 +87,125 @@ def measure(
 
     The pictures are taken one at a time, so memory does not grow with their number. total: their
     number, for the progress bar. What cannot be measured, because weights are missing, say,
-    becomes a note. Raises UsageError if a picture is smaller than a patch or a weight file is bad.
+    becomes a note. Raises UsageError if a picture is smaller than a patch, a weight file is bad or
+    there are no pictures.
     """
-    device = hardware.select_device(config)
-    report, real = Report(), real.to(device)
-    inception = _load(report, networks.Inception.load, config.inception_weights, device=device)
-    perceptual = _load(report, networks.load_lpips, device=device)
-    each: dict[str, list[float]] = {}
-    levels: list[Tensor] = []
-    diversity, kept, sizes = patches.PixelDiversity(real), [], {}
+    meter = _Meter(real, config)
+    for fake in tqdm(fakes, "measuring", total, leave=False, disable=None, unit="picture"):
+        meter.add(fake)
+    return meter.finish()
 
-    def enter_sifid(fake: Tensor) -> None:
-        if inception is not None:
-            for dim, value in networks.sifid(real, fake, inception).items():
-                each.setdefault(f"sifid_{dim}", []).append(value)
 
-    bar = tqdm(fakes, "measuring", total, leave=False, disable=None, unit="picture")
-    for fake in bar:
-        fake = fake.to(device)
-        sizes[_size_text(fake)] = sizes.get(_size_text(fake), 0) + 1
+class _Meter:
+    """Takes pictures one after the other and makes a report of them all."""
+
+    def __init__(self, real: Tensor, config: MetricsConfig) -> None:
+        self.config, self.device = config, hardware.select_device(config)
+        self.real, self.report = real.to(self.device), Report()
+        self.inception = self._load(networks.Inception.load, config.inception_weights)
+        self.perceptual = self._load(networks.load_lpips)
+        self.each: dict[str, list[float]] = {}  # values by metric, one for every picture
+        self.levels: list[Tensor] = []  # sliced Wasserstein distances of every picture
+        self.diversity = patches.PixelDiversity(self.real)
+        self.for_lpips: list[Tensor] = []
+        self.sizes: dict[str, int] = {}  # number of pictures by size
+
+    def _load(self, load: Callable[..., nn.Module], *arguments: Any) -> nn.Module | None:
+        """A network on the device, or None and a note if its weights are missing."""
         try:
-            levels.append(patches.sliced_wasserstein(real, fake, config.seed))
-            nearest = patches.nearest_patches(real, fake)
+            return load(*arguments).to(self.device)
+        except networks.WeightsMissingError as error:
+            self.report.note(error)
+            return None
+
+    def _try(self, compute: Callable[..., None], *arguments: Any) -> None:
+        """Compute something for which pictures may be too few or too small: then a note."""
+        try:
+            compute(*arguments)
+        except ValueError as error:
+            self.report.note(error)
+
+    def add(self, fake: Tensor) -> None:
+        """Measure one picture."""
+        fake, size = fake.to(self.device), _size_text(fake)
+        self.sizes[size] = self.sizes.get(size, 0) + 1
+        try:
+            self.levels.append(patches.sliced_wasserstein(self.real, fake, self.config.seed))
+            nearest = patches.nearest_patches(self.real, fake)
         except ValueError as error:
             raise UsageError(f"{error}; ask for larger ones with --size or --scale_h") from None
-        each.setdefault("sliced_wasserstein", []).append(float(levels[-1].mean()))
+        self._note_down("sliced_wasserstein", float(self.levels[-1].mean()))
         for name in ("coherence", "completeness", "copying"):
-            each.setdefault(name, []).append(getattr(nearest, name))
-        _try(report, enter_sifid, fake)
-        if len(sizes) == 1:
-            diversity.add(fake)
-        if perceptual is not None and len(kept) < MAX_LPIPS:
-            kept.append(fake)
+            self._note_down(name, getattr(nearest, name))
+        if self.inception is not None:
+            self._try(self._add_sifid, fake)
+        if len(self.sizes) == 1:
+            self.diversity.add(fake)
+        if self.perceptual is not None and len(self.for_lpips) < MAX_LPIPS:
+            self.for_lpips.append(fake)
 
-    if not levels:
-        raise UsageError("there are no pictures to measure")
-    common = min(len(row) for row in levels)
-    rows = torch.stack([row[:common] for row in levels])
-    for name, values in each.items():
-        more = {}
-        if name == "sliced_wasserstein":
-            more = {"levels": [_rounded(float(v)) for v in rows.mean(dim=0)]}
-        report.enter(name, values, **more)
-    if len(sizes) > 1:
-        report.note("the pictures differ in size: no pixel diversity")
-    else:
-        _try(report, lambda: report.enter("pixel_diversity", [diversity.value()]))
-    if perceptual is not None:
-        _try(report, lambda: report.enter(
-            "lpips_diversity", [networks.lpips_diversity(kept, perceptual)]
-        ))  # fmt: skip
-    if set(sizes) != {_size_text(real)}:
-        report.note(
-            f"the real picture has {_size_text(real)} pixels, the others {', '.join(sizes)}: they "
-            "are compared as they are, nothing is resized"
-        )
-    report.about = {
-        "num_samples": len(levels),
-        "seed": config.seed,
-        "real_size": _size_text(real),
-        "sizes": sizes,
-        "settings": _settings(config, inception is not None, len(kept)),
-    }
-    return report
+    def _add_sifid(self, fake: Tensor) -> None:
+        for dim, value in networks.sifid(self.real, fake, self.inception).items():
+            self._note_down(f"sifid_{dim}", value)
 
+    def _note_down(self, name: str, value: float) -> None:
+        self.each.setdefault(name, []).append(value)
 
-def _load(report: Report, load: Any, *arguments: Any, device: torch.device) -> Any:
-    """A network on the device, or None and a note if its weights are missing."""
-    try:
-        return load(*arguments).to(device)
-    except networks.WeightsMissingError as error:
-        report.note(error)
-        return None
+    def finish(self) -> Report:
+        """The report of all pictures."""
+        if not self.levels:
+            raise UsageError("there are no pictures to measure")
+        report, real_size = self.report, _size_text(self.real)
+        for name, values in self.each.items():
+            report.enter(name, values)
+        common = min(len(row) for row in self.levels)
+        means = torch.stack([row[:common] for row in self.levels]).mean(dim=0)
+        report.metrics["sliced_wasserstein"]["levels"] = [_rounded(v) for v in means.tolist()]
+        if len(self.sizes) > 1:
+            report.note("the pictures differ in size: no pixel diversity")
+        else:
+            self._try(lambda: report.enter("pixel_diversity", [self.diversity.value()]))
+        if self.perceptual is not None:
+            self._try(self._enter_lpips)
+        if set(self.sizes) != {real_size}:
+            report.note(
+                f"the real picture has {real_size} pixels, the others {', '.join(self.sizes)}: "
+                "they are compared as they are, nothing is resized"
+            )
+        report.about = {
+            "num_samples": len(self.levels),
+            "seed": self.config.seed,
+            "real_size": real_size,
+            "sizes": self.sizes,
+            "settings": self._settings(),
+        }
+        return report
 
+    def _enter_lpips(self) -> None:
+        value = networks.lpips_diversity(self.for_lpips, self.perceptual)
+        self.report.enter("lpips_diversity", [value])
 
-def _try(report: Report, compute: Any, *arguments: Any) -> None:
-    """Compute something for which the pictures may be too few or too small: then a note."""
-    try:
-        compute(*arguments)
-    except ValueError as error:
-        report.note(error)
-
-
-def _settings(config: MetricsConfig, has_inception: bool, num_lpips: int) -> dict[str, Any]:
-    """The constants behind the values."""
-    settings = {
-        "sliced_wasserstein": {
-            "patch": patches.PATCH, "num_directions": patches.NUM_DIRECTIONS,
-            "normalisation": "per channel, by both pictures' mean and standard deviation",
-            "levels": "finest first, of the Laplacian pyramid; the value is their mean",
-        },
-        "nearest_patches": {
-            "patch": patches.PATCH, "longer_side_of_the_real_picture": patches.SEARCH_SIZE,
-            "unit": "root mean square, byte levels",
-        },
-        "pixel_diversity": {"intensity": "ITU-R 601 luminance"},
-    }  # fmt: skip
-    if has_inception:
-        weights = config.inception_weights or "IMAGENET1K_V1"
-        settings["sifid"] = {"network": "torchvision inception_v3", "weights": weights}
-    if num_lpips:
-        settings["lpips_diversity"] = {"network": "alex, version 0.1", "pictures": num_lpips}
-    return settings
+    def _settings(self) -> dict[str, Any]:
+        """The constants behind the values."""
+        settings = {
+            "sliced_wasserstein": {
+                "patch": patches.PATCH, "num_directions": patches.NUM_DIRECTIONS,
+                "normalisation": "per channel, by both pictures' mean and standard deviation",
+                "levels": "finest first, of the Laplacian pyramid; the value is their mean",
+            },
+            "nearest_patches": {
+                "patch": patches.PATCH, "longer_side_of_the_real_picture": patches.SEARCH_SIZE,
+                "unit": "root mean square, byte levels",
+            },
+            "pixel_diversity": {"intensity": "ITU-R 601 luminance"},
+        }  # fmt: skip
+        if self.inception is not None:
+            weights = self.config.inception_weights or "IMAGENET1K_V1"
+            settings["sifid"] = {"network": "torchvision inception_v3", "weights": weights}
+        if self.for_lpips:
+            number = len(self.for_lpips)
+            settings["lpips_diversity"] = {"network": "alex, version 0.1", "pictures": number}
+        return settings
 
 
 def _size_text(picture: Tensor) -> str:
