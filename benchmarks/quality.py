@@ -1,6 +1,6 @@
 """How good are the models? Train pictures with several settings and seeds, and measure them.
 
-    python benchmarks/quality.py [--pictures FILE ...] [--setting "NAME=FLAGS" ...] [--seeds 3]
+    python benchmarks/quality.py [--pictures FILE ...] [--setting "NAME=FLAGS" ...] [--seeds 2]
                                  [--out DIR] [--jobs N] [--common FLAGS] [--num_samples 50]
 
 Every model is trained by main_train.py in a process of its own, `--jobs` at the same time, and
@@ -11,11 +11,16 @@ every picture, sheet_<picture>.png (the real picture, and a row of samples for e
 the metrics underneath).
 
 Without --setting: the fast default against float32, 3 stages and lr_scale 0.5.
+
+    python benchmarks/quality.py --calibrate [--pictures FILE ...]
+
+trains nothing: it spoils the pictures in known ways and prints what the metrics say of that.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import statistics
@@ -25,14 +30,18 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 import yaml
+from PIL import Image, ImageFilter
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from ConSinGAN.hardware import select_precision  # noqa: E402
 
+COMMON = "--not_cuda --min_size 18 --max_size 64 --niter 600"
 NUM_SHOWN = 6  # samples in a row of the sheet
 PICTURES = [ROOT / "Images/Generation/summer_palace.jpg", ROOT / "Images/Generation/gravel.jpg"]
 SETTINGS = {
@@ -148,6 +157,55 @@ def draw_sheet(picture: str, models: dict[str, Path], results: dict, path: Path)
     plt.close(figure)
 
 
+def calibrate(path: Path, max_size: int = 250) -> str:
+    """What the metrics say of a picture spoilt in known ways: a Markdown table."""
+    from ConSinGAN import images
+    from ConSinGAN.config import MetricsConfig
+    from ConSinGAN.metrics.report import measure
+    from ConSinGAN.resize import resize
+
+    picture = images.read_image(path)
+    real = images.as_written(resize(picture, scale=min(1, max_size / max(picture.shape[-2:]))))
+    whole = Image.fromarray(images.to_bytes(real)[0])
+    grain = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+
+    def jpeg(quality: int) -> torch.Tensor:
+        file = io.BytesIO()
+        whole.save(file, "jpeg", quality=quality)
+        return from_pillow(Image.open(file))
+
+    def from_pillow(image: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(np.array(image)).movedim(2, 0)[None] / 127.5 - 1
+
+    def shuffled(side: int) -> torch.Tensor:
+        height, width = (n // side * side for n in real.shape[-2:])
+        tiles = F.unfold(real[..., :height, :width], side, stride=side)
+        order = torch.randperm(tiles.shape[2], generator=torch.Generator().manual_seed(0))
+        return F.fold(tiles[..., order], (height, width), side, stride=side)
+
+    spoilt = {
+        "the same": real,
+        "moved by 7 pixels": real[..., 7:, 7:],
+        "mirrored": real.flip(3),
+        "JPEG quality 75": jpeg(75),
+        "JPEG quality 20": jpeg(20),
+        "noise, 5 levels": real + grain * 5 / 127.5,
+        "noise, 20 levels": real + grain * 20 / 127.5,
+        "blur, sigma 1": from_pillow(whole.filter(ImageFilter.GaussianBlur(1))),
+        "blur, sigma 3": from_pillow(whole.filter(ImageFilter.GaussianBlur(3))),
+        "half the contrast": real / 2,
+        "32-pixel tiles shuffled": shuffled(32),
+        "8-pixel tiles shuffled": shuffled(8),
+    }
+    names = ["sliced_wasserstein", "coherence", "completeness", "copying"]
+    lines = [f"| {path.stem} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for name, fake in spoilt.items():
+        values = measure(real, [images.as_written(fake)], MetricsConfig()).metrics
+        cells = [f"{values[metric]['value']:.3g}" for metric in names]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def parse() -> argparse.Namespace:
     """The flags."""
     parser = argparse.ArgumentParser(
@@ -155,10 +213,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--pictures", type=Path, nargs="+", default=PICTURES, metavar="FILE")
     parser.add_argument("--setting", action="append", metavar="NAME=FLAGS")
-    parser.add_argument("--common", default="", help="flags for all runs", metavar="FLAGS")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--common", default=COMMON, help="flags for all runs", metavar="FLAGS")
+    parser.add_argument("--seeds", type=int, default=2, metavar="N")
     parser.add_argument("--num_samples", type=int, default=50, metavar="N")
     parser.add_argument("--out", type=Path, default=ROOT / "TrainedModels/quality", metavar="DIR")
+    parser.add_argument("--calibrate", action="store_true", help="spoil pictures, train nothing")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once", metavar="N")
     return parser.parse_args()
 
@@ -166,6 +225,10 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Train what is not trained yet, measure, write the table and the sheets."""
     flags = parse()
+    if flags.calibrate:
+        for picture in flags.pictures:
+            print(calibrate(picture))
+        return
     settings = SETTINGS
     if flags.setting:
         settings = dict(text.split("=", 1) for text in flags.setting)
