@@ -69,11 +69,12 @@ def _bands(x: Tensor, grad: Tensor, padding: int) -> Iterator[tuple[Tensor, Tens
         for top, part in zip(
             range(0, grad.shape[2], rows), picture_grad.split(rows, dim=2), strict=True
         ):
-            first, last = top - padding, top - padding + part.shape[2] + eaten
-            seen = picture[:, :, max(first, 0) : last]
+            first, num = top - padding, part.shape[2] + eaten  # rows that the band sees
+            above = min(max(-first, 0), num)  # of them zeros
+            seen = picture[:, :, max(first, 0) : max(first + num, 0)]
             if padding:
-                outside = (max(-first, 0), max(last - x.shape[2], 0))
-                seen = F.pad(seen, (padding, padding, *outside))
+                below = num - above - seen.shape[2]
+                seen = F.pad(seen, (padding, padding, above, below))
             yield seen, part
 
 

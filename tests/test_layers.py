@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -46,6 +48,20 @@ def test_parameter_gradients_are_torchs(
     reference = torch.nn.grad.conv2d_weight(x, weight.shape, grad, padding=padding)
     torch.testing.assert_close(grad_w, reference, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(grad_b, grad.sum((0, 2, 3)), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("size", "padding"), [(3, 4), (3, 6), (5, 4), (5, 8), (7, 0)])
+def test_bands_may_lie_in_the_padding(
+    size: int, padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = torch.zeros(3, 2, size, size)
+    for band_pixels, height in itertools.product((150, 320), range(82, 88)):
+        monkeypatch.setattr(layers, "BAND_PIXELS", band_pixels)
+        x = torch.randn(1, 2, height, 90)
+        grad = torch.randn_like(F.conv2d(x, weight, padding=padding))
+        grad_w, _ = parameter_gradients(x, grad, weight, padding)
+        reference = torch.nn.grad.conv2d_weight(x, weight.shape, grad, padding=padding)
+        torch.testing.assert_close(grad_w, reference, rtol=1e-4, atol=5e-3)
 
 
 def test_bf16_arithmetic_keeps_float32_gradients() -> None:
