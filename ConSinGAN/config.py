@@ -158,7 +158,7 @@ class EvalConfig(MetricsConfig, ModelConfig):
     metrics: bool = option(
         False,
         "metrics",
-        "measure the samples instead of writing them, into Evaluation/metrics.yaml",
+        "write no samples but their metrics, to Evaluation/metrics.yaml",
     )
 
     num_frames: int = option(100, "animation", "frames per GIF", low=2)
@@ -220,6 +220,8 @@ def prepare_evaluation(flags: Mapping[str, Any]) -> EvalConfig:
     check_device(config)
     if config.model_dir is None:
         raise UsageError("--model_dir is needed: the run directory of a trained model")
+    if config.inception_weights is not None and not config.metrics:
+        raise UsageError("--inception_weights is for the metrics: add --metrics or leave it away")
     if config.size is not None and (config.scale_h is not None or config.scale_w is not None):
         raise UsageError("--size and --scale_h/--scale_w exclude each other")
     return config

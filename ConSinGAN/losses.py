@@ -101,7 +101,10 @@ def _penalty_and_direction(gradient: Tensor, weight: float) -> tuple[Tensor, Ten
 
 
 def adversarial_loss(critic: Critic, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """-E[critic(fake)], what the generator minimises, and its gradient in the fake."""
+    """-E[critic(fake)], what the generator minimises, a scalar, and its gradient in the fake.
+
+    fake, gradient: (1, C, H, W); neither result is recorded by autograd.
+    """
     with torch.enable_grad():
         fake = fake.detach().requires_grad_()
         loss = -critic(fake).mean()

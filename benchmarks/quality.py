@@ -20,6 +20,7 @@ trains nothing: it spoils the pictures in known ways and prints what the metrics
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import os
 import shlex
@@ -39,7 +40,14 @@ from PIL import Image, ImageFilter
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ConSinGAN.hardware import select_precision  # noqa: E402
+import main_train  # noqa: E402
+from ConSinGAN import images  # noqa: E402
+from ConSinGAN.config import EvalConfig, MetricsConfig, prepare  # noqa: E402
+from ConSinGAN.hardware import select_device, select_precision  # noqa: E402
+from ConSinGAN.metrics import report  # noqa: E402
+from ConSinGAN.resize import resize  # noqa: E402
+from ConSinGAN.run import RunDirectory  # noqa: E402
+from ConSinGAN.sampling import ImageModel  # noqa: E402
 
 COMMON = "--not_cuda --min_size 18 --max_size 64 --niter 600"
 NUM_SHOWN = 6  # samples in a row of the sheet
@@ -52,49 +60,57 @@ SETTINGS = {
 }
 
 
-def trained_run(folder: Path) -> tuple[Path | None, bool]:
-    """The run directory in `folder`, if any, and whether it is finished."""
-    from ConSinGAN.run import RunDirectory
+def trained_run(folder: Path, flags: list[str]) -> tuple[Path | None, bool]:
+    """The run directory in `folder`, if any, and whether it is finished.
 
-    for config in sorted(folder.glob("*/*/config.yaml")):
-        run = RunDirectory.open(config.parent)
-        return run.path, run.is_finished(run.load_config())
+    Raises SystemExit if it was trained with other flags.
+    """
+    for path in sorted(folder.glob("[!.]*/[!.]*/config.yaml")):
+        run = RunDirectory.open(path.parent)
+        config = run.load_config()
+        wanted = dataclasses.asdict(prepare(main_train.parse(flags)))
+        for name in ("input_name", "output_dir"):
+            del wanted[name]
+        if wanted["precision"] == "auto":  # the run says what that was
+            del wanted["precision"]
+        other = [name for name, value in wanted.items() if getattr(config, name) != value]
+        if other:
+            sys.exit(f"{run.path} was trained with other values of {', '.join(other)}: use --out")
+        return run.path, run.is_finished(config)
     return None, False
 
 
 def train(picture: Path, flags: str, seed: int, folder: Path, threads: int) -> Path:
     """Train one model, or go on with it; returns its run directory."""
-    run, finished = trained_run(folder)
+    words = ["--input_name", str(picture), "--output_dir", str(folder), "--manualSeed", str(seed)]
+    words += ["--preview_every", str(10**9), *shlex.split(flags)]
+    run, finished = trained_run(folder, words)
     if finished:
         return run
     command = [sys.executable, str(ROOT / "main_train.py"), "--quiet"]
-    if run:
-        command += ["--resume", str(run)]
-    else:
-        command += ["--input_name", str(picture), "--output_dir", str(folder)]
-        command += ["--manualSeed", str(seed), "--preview_every", str(10**9), *shlex.split(flags)]
+    command += ["--resume", str(run)] if run else words
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     print(f"trained: {folder}", flush=True)
-    return trained_run(folder)[0]
+    return trained_run(folder, words)[0]
+
+
+def load(run: Path) -> ImageModel:
+    """A model, in the precision that it was trained in."""
+    device = select_device(EvalConfig())
+    model = RunDirectory.open(run).load_model(device)
+    model.set_precision(select_precision(model.config.precision, device))
+    return model
 
 
 def measure(run: Path, num_samples: int) -> dict[str, float]:
     """The metrics of one model by name, and its reconstruction's error in byte levels."""
-    from ConSinGAN.config import EvalConfig
-    from ConSinGAN.metrics.report import measure_model
-    from ConSinGAN.run import RunDirectory
-
-    directory = RunDirectory.open(run)
-    model = directory.load_model()
-    # In the precision that it was trained in.
-    precision = select_precision(model.config.precision, torch.device("cpu"))
-    model.set_precision(precision)
-    config = EvalConfig(model_dir=str(run), num_samples=num_samples)
-    report = measure_model(model, config, directory.inside("Evaluation"))
+    model = load(run)
+    config = EvalConfig(model_dir=str(run), num_samples=num_samples, metrics=True)
+    measured = report.measure_model(model, config, run / "Evaluation")
     error = (model.reconstruct() - model.real).square().mean().sqrt() * 127.5
     values = {"reconstruction": float(error)}
-    return values | {name: entry["value"] for name, entry in report.metrics.items()}
+    return values | {name: entry["value"] for name, entry in measured.metrics.items()}
 
 
 def spread(values: list[float]) -> str:
@@ -115,7 +131,8 @@ def make_table(results: dict[tuple, dict[str, float]], settings: list[str]) -> s
                 for name in names
             ]
             lines.append(f"| {picture}, {setting} | {' | '.join(cells)} |")
-    lines += ["", head[0].format(f"less {settings[0]}, same picture and seed"), head[1]]
+    first = f"difference from {settings[0]}, same picture and seed: mean (standard error)"
+    lines += ["", head[0].format(first), head[1]]
     for setting in settings[1:]:
         cells = []
         for name in names:
@@ -137,33 +154,26 @@ def draw_sheet(picture: str, models: dict[str, Path], results: dict, path: Path)
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    import ConSinGAN
-    from ConSinGAN import images
-
     figure, rows = plt.subplots(
         len(models), NUM_SHOWN + 1, squeeze=False, figsize=(2 * NUM_SHOWN + 2, 1.9 * len(models))
     )
     for row, (setting, run) in zip(rows, models.items(), strict=True):
-        model = ConSinGAN.load(run)
+        model = load(run)
         for axis, image in zip(row, [model.real, *model.sample(NUM_SHOWN)], strict=True):
             axis.imshow(images.to_bytes(image)[0])
             axis.axis("off")
         values = "  ".join(f"{name} {value:.3g}" for name, value in results[setting].items())
         text = f"{setting}:  {values}"
-        row[0].text(0, -0.08, text, transform=row[0].transAxes, va="top", fontsize=8)
+        label = row[0].text(0, -0.05, text, transform=row[0].transAxes, va="top", fontsize=8)
+        label.set_in_layout(False)
     figure.suptitle(f"{picture}: the real picture, then samples (seed 0)", fontsize=10)
-    figure.tight_layout()
+    figure.tight_layout(pad=1.2)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
 def calibrate(path: Path, max_size: int = 250) -> str:
     """What the metrics say of a picture spoilt in known ways: a Markdown table."""
-    from ConSinGAN import images
-    from ConSinGAN.config import MetricsConfig
-    from ConSinGAN.metrics.report import measure
-    from ConSinGAN.resize import resize
-
     picture = images.read_image(path)
     real = images.as_written(resize(picture, scale=min(1, max_size / max(picture.shape[-2:]))))
     whole = Image.fromarray(images.to_bytes(real)[0])
@@ -200,7 +210,7 @@ def calibrate(path: Path, max_size: int = 250) -> str:
     names = ["sliced_wasserstein", "coherence", "completeness", "copying"]
     lines = [f"| {path.stem} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for name, fake in spoilt.items():
-        values = measure(real, [images.as_written(fake)], MetricsConfig()).metrics
+        values = report.measure(real, [images.as_written(fake)], MetricsConfig()).metrics
         cells = [f"{values[metric]['value']:.3g}" for metric in names]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -219,7 +229,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "TrainedModels/quality", metavar="DIR")
     parser.add_argument("--calibrate", action="store_true", help="spoil pictures, train nothing")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once", metavar="N")
-    return parser.parse_args()
+    flags = parser.parse_args()
+    if any("=" not in text for text in flags.setting or ()):
+        parser.error("--setting: give it as NAME=FLAGS")
+    if len({picture.stem for picture in flags.pictures}) < len(flags.pictures):
+        parser.error("--pictures: two have the same name")
+    if min(flags.seeds, flags.jobs, flags.num_samples) < 1:
+        parser.error("--seeds, --jobs and --num_samples: must be at least 1")
+    return flags
 
 
 def main() -> None:
@@ -233,21 +250,29 @@ def main() -> None:
     if flags.setting:
         settings = dict(text.split("=", 1) for text in flags.setting)
     threads = max(1, (os.cpu_count() or 1) // flags.jobs)
-    # Seeds outermost: what is there when time runs out is comparable.
-    runs = list(product(range(flags.seeds), flags.pictures, settings))
+    results, models = {}, {}
     with ThreadPoolExecutor(flags.jobs) as pool:
-        trained = [
-            pool.submit(
+        trained = {
+            (seed, picture, name): pool.submit(
                 train, picture, f"{flags.common} {settings[name]}", seed,
                 flags.out / picture.stem / name.replace(" ", "_") / str(seed), threads,
             )
-            for seed, picture, name in runs
-        ]  # fmt: skip
-        models = {key: future.result() for key, future in zip(runs, trained, strict=True)}
-    results = {
-        (seed, picture.stem, name): measure(models[seed, picture, name], flags.num_samples)
-        for seed, picture, name in runs
-    }
+            for seed, picture, name in product(range(flags.seeds), flags.pictures, settings)
+        }  # fmt: skip
+        for seed in range(flags.seeds):  # after each, what is there is comparable
+            for picture, name in product(flags.pictures, settings):
+                key = (seed, picture.stem, name)
+                models[key] = trained[seed, picture, name].result()
+                results[key] = measure(models[key], flags.num_samples)
+            write(flags, settings, results)
+    for picture in flags.pictures:
+        shown = {name: models[0, picture.stem, name] for name in settings}
+        values = {name: results[0, picture.stem, name] for name in settings}
+        draw_sheet(picture.stem, shown, values, flags.out / f"sheet_{picture.stem}.png")
+
+
+def write(flags: argparse.Namespace, settings: dict[str, str], results: dict) -> None:
+    """results.yaml and table.md."""
     listed = [
         {"seed": seed, "picture": picture, "setting": name, **values}
         for (seed, picture, name), values in results.items()
@@ -255,12 +280,8 @@ def main() -> None:
     about = {"common": flags.common, "settings": settings, "num_samples": flags.num_samples}
     (flags.out / "results.yaml").write_text(yaml.safe_dump(about | {"results": listed}))
     table = make_table(results, list(settings))
-    (flags.out / "table.md").write_text(table)
+    (flags.out / "table.md").write_text(table, encoding="utf-8")
     print(table)
-    for picture in flags.pictures:
-        shown = {name: models[0, picture, name] for name in settings}
-        values = {name: results[0, picture.stem, name] for name in settings}
-        draw_sheet(picture.stem, shown, values, flags.out / f"sheet_{picture.stem}.png")
 
 
 if __name__ == "__main__":

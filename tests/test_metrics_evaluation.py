@@ -109,7 +109,7 @@ def test_samples_are_measured_as_their_files(
     content = metrics(script, run, *words)
     assert content["sizes"] == {size: 3}
     assert content["metrics"]["pixel_diversity"]["value"] > 0.01
-    assert any("nothing is resized" in note for note in content["notes"]) == (size != "24x16")
+    assert any("not brought to one size" in note for note in content["notes"]) == (size != "24x16")
     evaluate(script, run, *words)
     samples = run / "Evaluation" / folder
     again = compare(script, run / "1" / "real_scale.png", samples, "--seed", 4)

@@ -168,3 +168,26 @@ def test_coherence_is_in_byte_levels() -> None:
     real = draw(20, 20) * 0.8
     nearest = nearest_patches(real, real + 10 / 127.5)
     assert as_tuple(nearest) == pytest.approx((10, 10, 1), rel=1e-5)
+
+
+def test_a_single_patch_is_copied_only_if_it_is_found() -> None:
+    assert nearest_patches(draw(7, 7), draw(7, 7)).copying == 1
+    assert nearest_patches(draw(7, 7), draw(7, 7, 1)).copying == 0
+
+
+def test_the_search_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large pictures are shrunk, whichever is large; too different ones are refused."""
+    monkeypatch.setattr(patches, "MAX_SEARCHED", 2000)
+    sizes = []
+
+    def searched(real: Tensor, fake: Tensor) -> None:
+        sizes.append(max(real.shape[0], fake.shape[0]))
+        return original(real, fake)
+
+    original = patches._argmin_distances
+    monkeypatch.setattr(patches, "_argmin_distances", searched)
+    nearest_patches(draw(60, 60), draw(200, 180))
+    nearest_patches(draw(200, 180), draw(60, 60))
+    assert max(sizes) < 2000
+    with pytest.raises(ValueError, match="differ too much in size"):
+        nearest_patches(draw(300, 300), draw(16, 16))

@@ -94,8 +94,10 @@ def test_pictures_of_several_sizes() -> None:
     finest = [float(patches.sliced_wasserstein(real, fake)[0]) for fake in fakes]
     (level,) = measured.metrics["sliced_wasserstein"]["levels"]
     assert level == pytest.approx(np.mean(finest), rel=1e-5)
+    value = measured.metrics["sliced_wasserstein"]["value"]
+    assert value == pytest.approx(level, rel=1e-5)  # the mean of the levels listed
     assert "the pictures differ in size: no pixel diversity" in measured.notes
-    (note,) = (note for note in measured.notes if "resized" in note)
+    (note,) = (note for note in measured.notes if "one size" in note)
     assert "64x64 pixels, the others 70x64, 24x20" in note
     assert measured.about["sizes"] == {"70x64": 2, "24x20": 1}
 
@@ -141,7 +143,7 @@ def test_sifid_of_pictures_too_small_for_it(tmp_path: Path) -> None:
     config = MetricsConfig(not_cuda=True, inception_weights=str(path))
     measured = measure(draw(8, 20), [draw(8, 20, seed) for seed in (1, 2, 3)], config)
     assert not [name for name in measured.metrics if "sifid" in name]
-    assert measured.notes.count("SIFID needs pictures of at least 9 pixels") == 1
+    assert measured.notes.count("sifid_64 needs pictures of at least 9 pixels") == 1
 
 
 class Difference(nn.Module):
@@ -315,6 +317,9 @@ LONG = "x" * 300 + ".png"
         (["real.png", "fakes", "--output", "fakes"], "--output 'fakes': is a folder", 2),
         (["real.png", "fakes", "--output", "real.png/metrics.yaml"], "--output 'real.png/", 2),
         (["real.png", "fakes", "--output", ""], "--output", 2),
+        (["real.png", "fakes", "--output", "/dev/null"], "--output '/dev/null': is no ordinary", 2),
+        (["real.png", "fakes", "--output", "real.png"], "is one of the pictures", 2),
+        (["real.png", "fakes", "--output", "fakes/../real.png"], "is one of the pictures", 2),
         (["real.png", LONG], "FAKE", 2),
         ([LONG, "real.png"], "REAL", 2),
         (["real.png", ""], "FAKE: the name is empty", 2),

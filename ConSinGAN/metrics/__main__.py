@@ -3,24 +3,27 @@
 REAL is a picture file (or a folder with just one); every FAKE a picture file or a folder of them.
 """
 
+import logging
 import sys
 
 from ConSinGAN.config import MetricsConfig, check_device
 from ConSinGAN.errors import run_script
-from ConSinGAN.options import build, make_parser
+from ConSinGAN.options import add_verbosity, build, make_parser
 
 
 def main() -> None:
     """Parse, measure, print the table."""
     parser = make_parser(MetricsConfig, __doc__)
     parser.prog = "python -m ConSinGAN.metrics"
+    add_verbosity(parser)
     parser.add_argument("real", metavar="REAL")
     parser.add_argument("fakes", metavar="FAKE", nargs="+")
     parser.add_argument(
         "--output", default="metrics.yaml", metavar="FILE",
-        help="where to write every value (default: metrics.yaml)",
+        help="where to write values and settings (default: metrics.yaml)",
     )  # fmt: skip
     flags = vars(parser.parse_args())
+    level = flags.pop("level", logging.INFO)
     real, fakes, output = (flags.pop(name) for name in ("real", "fakes", "output"))
     config = build(MetricsConfig, flags)
     check_device(config)
@@ -28,7 +31,7 @@ def main() -> None:
     from ConSinGAN.metrics import report
     from ConSinGAN.monitor import setup_logging
 
-    setup_logging()
+    setup_logging(level)
     hardware.tune()
     print(report.measure_files(real, fakes, config, output).to_table())
     print(f"done: {output}")

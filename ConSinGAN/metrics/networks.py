@@ -7,7 +7,7 @@ weights come from torchvision's cache or from a file that the user names.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from urllib.parse import urlparse
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from ConSinGAN.errors import ConSinGANError, UsageError
 
-# The first layers of Inception-v3, and the number of features that they end with: what SIFID sees
-# just before the first and the second max-pool, of pictures of so many pixels at least.
+# The first layers of Inception-v3, up to the first and to the second max-pool: number of features:
+# (shorter side in pixels that gives four positions, layers since the stage before).
 STEM = {
     64: (9, ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3")),
     192: (23, ("maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3")),
@@ -36,9 +36,12 @@ class WeightsMissingError(ConSinGANError):
 def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (C,) and covariance (C, C) of (1, C, h, w) features; every position is one sample.
 
-    float64, on the processor. Raises ValueError for fewer than two positions.
+    float64, on the processor. Raises ValueError for fewer than two positions, or features that are
+    not finite.
     """
     samples = features[0].flatten(1).cpu().double()
+    if not bool(samples.isfinite().all()):
+        raise ValueError("the network's features are not finite: its weights are damaged")
     if samples.shape[1] < 2:
         raise ValueError("the picture is too small: the network sees fewer than two positions")
     return samples.mean(dim=1), torch.cov(samples).view(len(samples), len(samples))
@@ -108,7 +111,7 @@ class Inception(nn.Module):
             fits = all(
                 state[key].shape == shape and bool(state[key].isfinite().all())
                 for key, shape in wanted.items()
-            )
+            ) and all(bool((v >= 0).all()) for k, v in state.items() if "running_var" in k)
         except FileNotFoundError as error:
             raise UsageError(f"--inception_weights {path}: there is no such file") from error
         except Exception:  # torch raises many kinds for foreign files
@@ -140,16 +143,24 @@ def sifid(
     """Single-image Fréchet distance of two pictures (1, 3, H, W), of any sizes, by feature number.
 
     Shaham et al., SinGAN (2019), section 3. network: `Inception`, or any that returns features
-    (1, C, h, w) by a number. Raises ValueError if a picture is too small for all of them.
+    (1, C, h, w) by a number. Numbers for which a picture is too small are left out.
     """
-    ours, theirs = network(real), network(fake)
-    if not (ours and theirs):
-        raise ValueError(f"SIFID needs pictures of at least {STEM[64][0]} pixels")
-    return {
-        dim: frechet_distance(feature_statistics(ours[dim]), feature_statistics(theirs[dim]))
-        for dim in ours
-        if dim in theirs
-    }
+    ours, theirs = (statistics_by_dim(picture, network) for picture in (real, fake))
+    return distances_by_dim(ours, theirs)
+
+
+def statistics_by_dim(
+    picture: Tensor, network: Callable[[Tensor], dict[int, Tensor]]
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """`feature_statistics` of one picture (1, 3, H, W) by feature number."""
+    return {dim: feature_statistics(features) for dim, features in network(picture).items()}
+
+
+def distances_by_dim(
+    ours: Mapping[int, tuple[Tensor, Tensor]], theirs: Mapping[int, tuple[Tensor, Tensor]]
+) -> dict[int, float]:
+    """`frechet_distance` by feature number, where both have one."""
+    return {dim: frechet_distance(ours[dim], theirs[dim]) for dim in ours if dim in theirs}
 
 
 def cached_weights(url: str) -> Path:

@@ -5,6 +5,7 @@ Pictures are (N, C, H, W) float32 tensors in [-1, 1]. A patch is 7x7 pixels with
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from ConSinGAN.resize import resize
 PATCH = 7
 COARSEST = 16  # pixels; no pyramid level has a shorter side
 NUM_DIRECTIONS = 128
+MAX_SEARCHED = 100_000  # pixels of a picture in which nearest patches are searched for
 MAX_PROJECTIONS = 2**23  # held at once, of one picture
 SEARCH_SIZE = 100  # pixels; nearest patches are searched for in pictures no longer than this
 BYTE_LEVELS = 127.5  # per unit of [-1, 1]
@@ -90,6 +92,8 @@ def sliced_wasserstein(
     pyramids = zip(laplacian_pyramid(real, levels), laplacian_pyramid(fake, levels), strict=True)
     distances = []
     for bands in pyramids:
+        middle = (bands[0].mean((2, 3), keepdim=True) + bands[1].mean((2, 3), keepdim=True)) / 2
+        bands = [band - middle for band in bands]  # small numbers lose less
         moments = torch.stack([_patch_moments(band) for band in bands])
         if statistics == "joint":
             moments = moments.mean(dim=0, keepdim=True).expand_as(moments)
@@ -204,16 +208,21 @@ def nearest_patches(real: Tensor, fake: Tensor, search_size: int = SEARCH_SIZE) 
     the real picture's from their nearest fake ones (Simakov et al., Summarizing Visual Data Using
     Bidirectional Similarity, 2008). Distances are root mean squares in byte levels, 0 to 255.
     copying: the share of the fake's patches whose nearest real patch lies at the same offset as
-    the nearest ones of all their four neighbours (fewer at borders); 1 for a copy, moved or not.
+    the nearest ones of all their four neighbours (fewer at borders; a patch without neighbours has
+    to be found itself). 1 for a copy, also for one that was moved unless it had to be shrunk.
 
     real: (1, C, H, W); fake: (1, C, h, w), of any size. Both are shrunk by the factor that makes
-    the real picture no longer than `search_size`, but no side shorter than 16 pixels. For equal
-    pictures 0, 0 and 1; the two distances change places with pictures of one size. Raises
-    ValueError for pictures smaller than a patch.
+    the real picture no longer than `search_size`, but no side shorter than 16 pixels, and neither
+    larger than 100 000. For equal pictures 0, 0 and 1; the two distances change places with
+    pictures of one size. Raises ValueError for pictures smaller than a patch, or too different.
     """
     check_pictures(real, fake)
     shortest = min(*real.shape[-2:], *fake.shape[-2:])
-    scale = min(1.0, max(search_size / max(real.shape[-2:]), COARSEST / shortest))
+    largest = max(real[0, 0].numel(), fake[0, 0].numel())
+    scale = max(search_size / max(real.shape[-2:]), COARSEST / shortest)
+    scale = min(1.0, scale, (MAX_SEARCHED / largest) ** 0.5)
+    if shortest * scale < PATCH:
+        raise ValueError("the pictures differ too much in size for a search of nearest patches")
     if scale < 1:
         real, fake = resize(real, scale=scale), resize(fake, scale=scale)
     real_patches, fake_patches = (F.unfold(x, PATCH)[0].T.contiguous() for x in (real, fake))
@@ -261,19 +270,21 @@ def _refine(
     here = torch.zeros_like(x)
     best = torch.minimum(distance_at(offset_y, offset_x), distance_at(here, here))
     # In even areas all offsets tie: there take the one, commonest or none, that ties most often.
-    offsets, counts = torch.stack([offset_y, offset_x]).unique(dim=1, return_counts=True)
-    shifts = [torch.zeros_like(offsets[:, 0]), offsets[:, counts.argmax()]]
-    ties = [distance_at(dy + here, dx + here) <= best + TIE for dy, dx in shifts]
-    shift, tied = max(zip(shifts, ties, strict=True), key=lambda pair: int(pair[1].sum()))
-    offsets = torch.where(tied, shift[:, None], torch.stack([offset_y, offset_x]))
-    offsets = offsets.view(2, rows, columns)
+    pairs = Counter(zip(offset_y.tolist(), offset_x.tolist(), strict=True))
+    shifts = [(0, 0), pairs.most_common(1)[0][0]]
+    ties = [distance_at(here + dy, here + dx) <= best + TIE for dy, dx in shifts]
+    (dy, dx), tied = max(zip(shifts, ties, strict=True), key=lambda pair: int(pair[1].sum()))
+    offsets = torch.stack([torch.where(tied, dy, offset_y), torch.where(tied, dx, offset_x)]).view(
+        2, rows, columns
+    )
     at_neighbours = []
     for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         exists = (y + dy >= 0) & (y + dy < rows) & (x + dx >= 0) & (x + dx < columns)
         theirs = distance_at(*offsets.roll((-dy, -dx), dims=(1, 2)).flatten(1))
         best = torch.where(exists, torch.minimum(best, theirs), best)
         at_neighbours.append(torch.where(exists, theirs, 0))
-    copied = torch.stack(at_neighbours).amax(dim=0) <= best + TIE
+    alone = rows * columns == 1
+    copied = torch.stack(at_neighbours).amax(dim=0) <= best + TIE if not alone else best <= TIE
     return float(best.sqrt().mean()) * BYTE_LEVELS, float(copied.float().mean())
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ MEANING = {
     "coherence": "from a patch to the nearest real one, byte levels; equal pictures 0",
     "completeness": "from a real patch to the nearest one, byte levels; equal pictures 0",
     "copying": "share of patches that lie as in the real picture; copies 1",
-    "pixel_diversity": "spread between pictures, in the real one's own; equal pictures 0",
+    "pixel_diversity": "spread of a pixel, divided by the real picture's; equal pictures 0",
     "sifid_64": "SIFID before the first max-pool; equal pictures 0",
     "sifid_192": "SIFID before the second max-pool; equal pictures 0",
     "lpips_diversity": "mean perceptual distance of two pictures; equal pictures 0",
@@ -53,7 +54,7 @@ class Report:
     def to_yaml(self) -> str:
         """The text of metrics.yaml."""
         content = {"metrics": self.metrics, "notes": self.notes, **self.about}
-        return yaml.safe_dump(content, sort_keys=False)
+        return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
 
     def to_table(self) -> str:
         """A line for every metric, and one for every note."""
@@ -63,14 +64,15 @@ class Report:
             lines.append(f"{name:<19} {entry['value']:9.4g} {spread}  {MEANING[name]}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
-    def enter(self, name: str, values: Sequence[float], **more: Any) -> None:
+    def add_metric(self, name: str, values: Sequence[float]) -> None:
         """Take in a metric's values, one for each picture or one for all."""
-        entry = {"value": _rounded(statistics.fmean(values))}
+        entry: dict[str, Any] = {"value": _rounded(statistics.fmean(values))}
         if len(values) > 1:
             entry["std"] = _rounded(statistics.stdev(values))
-        self.metrics[name] = entry | more
+            entry["values"] = [_rounded(value) for value in values]
+        self.metrics[name] = entry
 
-    def note(self, text: object) -> None:
+    def add_note(self, text: object) -> None:
         """Take in a note, once."""
         if str(text) not in self.notes:
             self.notes.append(str(text))
@@ -85,15 +87,28 @@ def measure(
 ) -> Report:
     """Every metric of some pictures (1, 3, h, w) in [-1, 1] against a real one (1, 3, H, W).
 
-    The pictures are taken one at a time, so memory does not grow with their number. total: their
-    number, for the progress bar. What cannot be measured, because weights are missing, say,
-    becomes a note. Raises UsageError if a picture is smaller than a patch, a weight file is bad or
-    there are no pictures.
+    The pictures are taken one at a time, so memory does not grow with their number beyond the 50
+    that are kept for LPIPS. total: their number, for the progress bar. What cannot be measured,
+    because weights are missing, say, becomes a note. Raises UsageError if a picture is smaller than
+    a patch, a weight file is bad or there are no pictures.
     """
-    meter = _Meter(real, config)
-    for fake in tqdm(fakes, "measuring", total, leave=False, disable=None, unit="picture"):
-        meter.add(fake)
-    return meter.finish()
+    silent = None if log.isEnabledFor(logging.INFO) else True  # None: where there is no terminal
+    with _full_float32():
+        meter = _Meter(real, config)
+        for fake in tqdm(fakes, "measuring", total, leave=False, disable=silent, unit="picture"):
+            meter.add(fake)
+        return meter.finish()
+
+
+@contextlib.contextmanager
+def _full_float32() -> Iterator[None]:
+    """No TF32 on CUDA, so that numbers are those of other devices."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 class _Meter:
@@ -103,6 +118,9 @@ class _Meter:
         self.config, self.device = config, hardware.select_device(config)
         self.real, self.report = real.to(self.device), Report()
         self.inception = self._load(networks.Inception.load, config.inception_weights)
+        self.real_statistics: dict[int, Any] = {}
+        if self.inception is not None:
+            self._try(self._look_at_real)
         self.perceptual = self._load(networks.load_lpips)
         self.each: dict[str, list[float]] = {}  # values by metric, one for every picture
         self.levels: list[Tensor] = []  # sliced Wasserstein distances of every picture
@@ -115,7 +133,7 @@ class _Meter:
         try:
             return load(*arguments).to(self.device)
         except networks.WeightsMissingError as error:
-            self.report.note(error)
+            self.report.add_note(error)
             return None
 
     def _try(self, compute: Callable[..., None], *arguments: Any) -> None:
@@ -123,7 +141,10 @@ class _Meter:
         try:
             compute(*arguments)
         except ValueError as error:
-            self.report.note(error)
+            self.report.add_note(error)
+
+    def _look_at_real(self) -> None:
+        self.real_statistics = networks.statistics_by_dim(self.real, self.inception)
 
     def add(self, fake: Tensor) -> None:
         """Measure one picture."""
@@ -133,22 +154,22 @@ class _Meter:
             self.levels.append(patches.sliced_wasserstein(self.real, fake, self.config.seed))
             nearest = patches.nearest_patches(self.real, fake)
         except ValueError as error:
-            raise UsageError(f"{error}; ask for larger ones with --size or --scale_h") from None
-        self._note_down("sliced_wasserstein", float(self.levels[-1].mean()))
+            raise UsageError(str(error)) from None
         for name in ("coherence", "completeness", "copying"):
-            self._note_down(name, getattr(nearest, name))
+            self._record(name, getattr(nearest, name))
         if self.inception is not None:
             self._try(self._add_sifid, fake)
         if len(self.sizes) == 1:
             self.diversity.add(fake)
         if self.perceptual is not None and len(self.for_lpips) < MAX_LPIPS:
-            self.for_lpips.append(fake)
+            self.for_lpips.append(fake.cpu())
 
     def _add_sifid(self, fake: Tensor) -> None:
-        for dim, value in networks.sifid(self.real, fake, self.inception).items():
-            self._note_down(f"sifid_{dim}", value)
+        found = networks.statistics_by_dim(fake, self.inception)
+        for dim, value in networks.distances_by_dim(self.real_statistics, found).items():
+            self._record(f"sifid_{dim}", value)
 
-    def _note_down(self, name: str, value: float) -> None:
+    def _record(self, name: str, value: float) -> None:
         self.each.setdefault(name, []).append(value)
 
     def finish(self) -> Report:
@@ -156,25 +177,34 @@ class _Meter:
         if not self.levels:
             raise UsageError("there are no pictures to measure")
         report, real_size = self.report, _size_text(self.real)
-        for name, values in self.each.items():
-            report.enter(name, values)
         common = min(len(row) for row in self.levels)
-        means = torch.stack([row[:common] for row in self.levels]).mean(dim=0)
-        report.metrics["sliced_wasserstein"]["levels"] = [_rounded(v) for v in means.tolist()]
+        levels = torch.stack([row[:common] for row in self.levels])
+        report.add_metric("sliced_wasserstein", levels.mean(dim=1).tolist())
+        means = [_rounded(value) for value in levels.mean(dim=0).tolist()]
+        report.metrics["sliced_wasserstein"]["levels"] = means
+        for name, values in self.each.items():
+            report.add_metric(name, values)
+            if len(values) < len(self.levels):
+                report.metrics[name]["pictures"] = len(values)
+        if self.inception is not None:
+            for dim, (smallest, _) in networks.STEM.items():
+                if len(self.each.get(f"sifid_{dim}", ())) < len(self.levels):
+                    report.add_note(f"sifid_{dim} needs pictures of at least {smallest} pixels")
         if len(self.sizes) > 1:
-            report.note("the pictures differ in size: no pixel diversity")
+            report.add_note("the pictures differ in size: no pixel diversity")
         else:
-            self._try(lambda: report.enter("pixel_diversity", [self.diversity.value()]))
+            self._try(lambda: report.add_metric("pixel_diversity", [self.diversity.value()]))
         if self.perceptual is not None:
             self._try(self._enter_lpips)
         if set(self.sizes) != {real_size}:
-            report.note(
+            report.add_note(
                 f"the real picture has {real_size} pixels, the others {', '.join(self.sizes)}: "
-                "they are compared as they are, nothing is resized"
+                "they are compared as they are, not brought to one size"
             )
         report.about = {
             "num_samples": len(self.levels),
             "seed": self.config.seed,
+            "device": self.device.type,
             "real_size": real_size,
             "sizes": self.sizes,
             "settings": self._settings(),
@@ -182,8 +212,9 @@ class _Meter:
         return report
 
     def _enter_lpips(self) -> None:
-        value = networks.lpips_diversity(self.for_lpips, self.perceptual)
-        self.report.enter("lpips_diversity", [value])
+        pictures = [picture.to(self.device) for picture in self.for_lpips]
+        value = networks.lpips_diversity(pictures, self.perceptual)
+        self.report.add_metric("lpips_diversity", [value])
 
     def _settings(self) -> dict[str, Any]:
         """The constants behind the values."""
@@ -195,6 +226,7 @@ class _Meter:
             },
             "nearest_patches": {
                 "patch": patches.PATCH, "longer_side_of_the_real_picture": patches.SEARCH_SIZE,
+                "shorter_side_at_least": patches.COARSEST, "pixels_at_most": patches.MAX_SEARCHED,
                 "unit": "root mean square, byte levels",
             },
             "pixel_diversity": {"intensity": "ITU-R 601 luminance"},
@@ -216,9 +248,11 @@ def _size_text(picture: Tensor) -> str:
 
 
 def measure_model(model: ImageModel, config: EvalConfig, folder: Path) -> Report:
-    """Measure what the model draws, as its files would be, and write <folder>/metrics.yaml."""
+    """Measure what the model draws, as PNG files would be, and write <folder>/metrics.yaml."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file where a folder should be; rename it")
     total, pictures = model.mode.pictures(model, config)
-    written = (images.as_written(picture) for picture in pictures)
+    written = (_checked(images.as_written(picture), "--size") for picture in pictures)
     report = measure(images.as_written(model.real), written, config, total)
     report.about["settings"]["precision"] = hardware.PRECISION_NAMES[model.generator.dtype]
     report.about |= {"model": str(config.model_dir)}
@@ -234,20 +268,18 @@ def measure_files(
 
     Raises UsageError if a file is no picture, a folder has none or there is no place for `output`.
     """
-    check_output(output)
     reals = find_pictures(real, "REAL")
     if len(reals) > 1:
         raise UsageError(f"REAL {real}: has {len(reals)} pictures in it; name the real one")
     files = [path for fake in fakes for path in find_pictures(fake, "FAKE")]
+    check_output(output, [*reals, *files])
 
     def read(path: Path, flag: str) -> Tensor:
         picture = images.read_image(path, flag=flag, max_megapixels=config.max_megapixels)
-        try:
-            patches.check_pictures(picture)
-        except ValueError as error:
-            raise UsageError(f"{flag} {path}: {error}") from None
-        return picture
+        return _checked(picture, f"{flag} {path}")
 
+    for path in files:  # a bad one is told before hours of work
+        read(path, "FAKE")
     pictures = (read(path, "FAKE") for path in files)
     report = measure(read(reals[0], "REAL"), pictures, config, len(files))
     report.about |= {"real": str(reals[0]), "samples": [str(fake) for fake in fakes]}
@@ -258,13 +290,25 @@ def measure_files(
     return report
 
 
-def check_output(output: str) -> None:
-    """Raise UsageError if a file of this name cannot be written: before the work, not after."""
+def _checked(picture: Tensor, where: str) -> Tensor:
+    """The picture. Raises UsageError naming where it is from if it is smaller than a patch."""
     try:
+        patches.check_pictures(picture)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return picture
+
+
+def check_output(output: str, inputs: Sequence[Path]) -> None:
+    """Raise UsageError if this file cannot be written: before the work, not after."""
+    try:
+        output.encode()
         path = Path(output)
         problem = (
             "is no name for a file" if not path.name
             else "is a folder" if path.is_dir()
+            else "is no ordinary file" if path.exists() and not path.is_file()
+            else "is one of the pictures" if path.exists() and any(map(path.samefile, inputs))
             else f"there is no folder {path.parent}" if not path.parent.is_dir()
             else "the folder cannot be written" if not os.access(path.parent, os.W_OK)
             else ""

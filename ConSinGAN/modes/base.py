@@ -143,7 +143,7 @@ class Mode:
                     writer.save(images.to_bytes(picture)[0], path)
 
     def pictures(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
-        """What `--metrics` measures: the number of pictures, and they, each (1, C, h, w)."""
+        """What `--metrics` measures: the number of pictures, and the pictures, (1, C, h, w)."""
         scale, size, _ = sample_sets(config)[0]
         hardware.check_sample_size(model, size or model.scaled_sizes(*scale)[-1], "--size")
         pictures = model.sample(config.num_samples, config.seed, scale=scale, size=size)

@@ -65,10 +65,7 @@ class Composite(Mode):
             )
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
-        naive = load_naive(
-            config.naive_img, config.mask, model.config.nc_im, model.sizes[-1],
-            config.max_megapixels,
-        )  # fmt: skip
+        naive = naive_of(config, model)
         folder.mkdir(exist_ok=True)
 
         def save(image: Tensor, stem: str) -> None:
@@ -82,11 +79,15 @@ class Composite(Mode):
         save(model.reconstruct(), "reconstruction")
 
     def pictures(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
-        naive = load_naive(
-            config.naive_img, config.mask, model.config.nc_im, model.sizes[-1],
-            config.max_megapixels,
-        )  # fmt: skip
+        naive = naive_of(config, model)
         return 1, iter([model.compose(naive.picture, None, config.seed)])
+
+
+def naive_of(config: EvalConfig, model: ImageModel) -> Naive:
+    """The naive picture that the flags of an evaluation name."""
+    return load_naive(
+        config.naive_img, config.mask, model.config.nc_im, model.sizes[-1], config.max_megapixels
+    )
 
 
 def load_naive(
