@@ -138,6 +138,16 @@ def test_sifid_where_there_are_weights(tmp_path: Path, torch_home: Path) -> None
     assert cached.about["settings"]["sifid"]["weights"] == "IMAGENET1K_V1"
 
 
+def test_pictures_too_unlike_for_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other metrics are still made, and those of other pictures."""
+    monkeypatch.setattr(patches, "MAX_SEARCHED", 2000)
+    real = draw(16, 16)
+    measured = measure(real, [draw(300, 300, 1), draw(20, 16, 2)], CPU)
+    assert "pictures" not in measured.metrics["sliced_wasserstein"]
+    assert measured.metrics["coherence"]["pictures"] == 1
+    assert any("differ too much in size" in note for note in measured.notes)
+
+
 def test_sifid_of_pictures_too_small_for_it(tmp_path: Path) -> None:
     path = write_inception(tmp_path / "weights.pth")
     config = MetricsConfig(not_cuda=True, inception_weights=str(path))

@@ -152,17 +152,20 @@ class _Meter:
         self.sizes[size] = self.sizes.get(size, 0) + 1
         try:
             self.levels.append(patches.sliced_wasserstein(self.real, fake, self.config.seed))
-            nearest = patches.nearest_patches(self.real, fake)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        for name in ("coherence", "completeness", "copying"):
-            self._record(name, getattr(nearest, name))
+        self._try(self._add_nearest, fake)
         if self.inception is not None:
             self._try(self._add_sifid, fake)
         if len(self.sizes) == 1:
             self.diversity.add(fake)
         if self.perceptual is not None and len(self.for_lpips) < MAX_LPIPS:
             self.for_lpips.append(fake.cpu())
+
+    def _add_nearest(self, fake: Tensor) -> None:
+        nearest = patches.nearest_patches(self.real, fake)
+        for name in ("coherence", "completeness", "copying"):
+            self._record(name, getattr(nearest, name))
 
     def _add_sifid(self, fake: Tensor) -> None:
         found = networks.statistics_by_dim(fake, self.inception)
