@@ -265,6 +265,8 @@ class Iteration:
             fake = self._generate(noise, features)
         critic.requires_grad_(True)
         for c in coefficients:
+            if self.frugal:
+                hardware.return_memory()
             loss_d = losses.critic_loss(critic, real, fake.detach(), c, config.lambda_grad)
             optimizer_d.zero_grad()
             loss_d.total.backward()
@@ -295,6 +297,8 @@ class Iteration:
 
     def _generate(self, noise: list[Tensor], features: Tensor | None) -> Tensor:
         model = self.model
+        if self.frugal:
+            hardware.return_memory()
         x = model.generator.features(noise, model.sizes, model.noise_amp, self.first, features)
         return model.generator.render(x)
 

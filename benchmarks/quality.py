@@ -167,7 +167,7 @@ def draw_sheet(picture: str, models: dict[str, Path], results: dict, path: Path)
         label = row[0].text(0, -0.05, text, transform=row[0].transAxes, va="top", fontsize=8)
         label.set_in_layout(False)
     figure.suptitle(f"{picture}: the real picture, then samples (seed 0)", fontsize=10)
-    figure.tight_layout(pad=1.5, h_pad=3)
+    figure.tight_layout(pad=2, h_pad=3)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
