@@ -156,9 +156,7 @@ class EvalConfig(MetricsConfig, ModelConfig):
     )  # fmt: skip
 
     metrics: bool = option(
-        False,
-        "metrics",
-        "write no samples but their metrics, to Evaluation/metrics.yaml",
+        False, "metrics", "write no samples but their metrics, to Evaluation/metrics.yaml"
     )
 
     num_frames: int = option(100, "animation", "frames per GIF", low=2)

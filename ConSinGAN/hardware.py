@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import platform
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -124,17 +125,22 @@ def tune() -> None:
     out once for the fastest kernel.
     """
     torch.backends.cudnn.benchmark = True
-    if platform.libc_ver()[0] == "glibc":
+    if glibc := _glibc():
         m_trim_threshold, m_mmap_max = -1, -4
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, -1)
+        glibc.mallopt(m_mmap_max, 0)
+        glibc.mallopt(m_trim_threshold, -1)
 
 
 def return_memory() -> None:
     """Give freed memory back to the system: of the gaps that `tune` keeps, those free right now."""
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    if glibc := _glibc():
+        glibc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, if it is GNU's: finding out reads the interpreter's file."""
+    return ctypes.CDLL("libc.so.6") if platform.libc_ver()[0] == "glibc" else None
 
 
 def describe(device: torch.device) -> str:

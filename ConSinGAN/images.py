@@ -61,9 +61,7 @@ def read_mask(path: str | Path, flag: str = "--mask", max_megapixels: float = 10
 
     Transparent parts count as black. Raises UsageError as `read_image` does.
     """
-    luminance = _read_pixels(path, flag, max_megapixels, background=0) @ np.array(
-        [0.299, 0.587, 0.114]
-    )
+    luminance = _read_pixels(path, flag, max_megapixels, background=0) @ LUMA
     return torch.from_numpy(luminance.astype(np.float32))[None, None]
 
 

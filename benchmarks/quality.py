@@ -51,7 +51,7 @@ from ConSinGAN.sampling import ImageModel  # noqa: E402
 
 COMMON = "--not_cuda --min_size 18 --max_size 64 --niter 600"
 NUM_SHOWN = 6  # samples in a row of the sheet
-PICTURES = [ROOT / "Images/Generation/summer_palace.jpg", ROOT / "Images/Generation/gravel.jpg"]
+PICTURES = [ROOT / "Images/Generation/summer_palace.jpg", ROOT / "Images/Generation/tissue.jpg"]
 SETTINGS = {
     "bf16": "--precision bf16",
     "fp32": "--precision fp32",

@@ -264,9 +264,7 @@ def measure_model(model: ImageModel, config: EvalConfig, folder: Path) -> Report
     return report
 
 
-def measure_files(
-    real: str, fakes: Sequence[str], config: MetricsConfig, output: str
-) -> Report:  # fmt: skip
+def measure_files(real: str, fakes: Sequence[str], config: MetricsConfig, output: str) -> Report:
     """Measure picture files, or all those in folders, against a real one; write `output`.
 
     Raises UsageError if a file is no picture, a folder has none or there is no place for `output`.
