@@ -8,6 +8,7 @@ Weights stay float32; the arithmetic is done in the type of the input.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -40,12 +41,6 @@ def parameter_gradients(
 
     x: its input; grad: its output's gradient; of `weight` only shape and type matter.
     """
-    if weight.shape[0] == 1 and padding == 0:  # scores: one matrix product over shifted gradients
-        size = weight.shape[-1]
-        shifted = F.unfold(grad, size, padding=size - 1)  # N k*k H*W
-        product = shifted @ x.permute(0, 2, 3, 1).flatten(1, 2)  # N k*k C
-        grad_w = product.float().sum(0).view(1, size, size, -1).flip(1, 2).permute(0, 3, 1, 2)
-        return grad_w, bias_gradient(grad)
     parts, padding = (_bands(x, grad, padding), 0) if one_by_one(x) else ([(x, grad)], padding)
     gradients = [
         torch.ops.aten.convolution_backward(
@@ -81,6 +76,20 @@ def _bands(x: Tensor, grad: Tensor, padding: int) -> Iterator[tuple[Tensor, Tens
 def bias_gradient(grad: Tensor) -> Tensor:
     """Gradient of a convolution's bias, float32."""
     return grad.sum(dim=(0, 2, 3)).float()
+
+
+@lru_cache(maxsize=32)
+def score_windows(
+    size: tuple[int, int], kernel: int, padding: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, int]:
+    """Which pixels every element of a kernel sees, all its positions together, and their number.
+
+    size: (H, W) of the map that the kernel moves over. Returns (k*k, H*W) of zeros and ones: its
+    product with the map's pixels is the weight gradient of the sum of a convolution's outputs.
+    """
+    num_rows, num_columns = (side + 2 * padding - kernel + 1 for side in size)
+    ones = torch.ones((1, 1, num_rows, num_columns), device=device, dtype=dtype)
+    return F.unfold(ones, kernel, padding=kernel - 1 - padding)[0].flip(0), ones.numel()
 
 
 def one_by_one(x: Tensor) -> bool:

@@ -63,21 +63,22 @@ class _WassersteinGP(torch.autograd.Function):
     @staticmethod
     def forward(ctx, critic, weight, real, fake, mixed, *parameters):
         pictures = torch.cat([real, fake, mixed])
-        one = pictures.new_ones((1, 1, 1, 1))
+        one = pictures.new_ones(1)
         signs = torch.cat([-one, one, one])  # of the scores: real, fake, mixed
         parts = [slice(i, i + 1) for i in range(3)] if one_by_one(pictures) else [slice(0, 3)]
         sums, scores = [0.0] * len(parameters), []
         for part in parts:
             local = LocalCritic(critic, pictures[part])
-            scores.append(local.scores.mean(dim=(1, 2, 3)))
-            num_scores = local.scores[0].numel()
-            grads = local.pull_back(signs[part].expand_as(local.scores))
+            scores.append(local.scores)
+            grads = local.pull_back(signs[part])
             if part.stop == 3:  # the last picture is the mixed one
                 gradient = local.input_gradient([grads[0][-1:]])
                 penalty, direction = _penalty_and_direction(gradient, weight)
-                local.push_forward(direction * num_scores)
-            gradients = local.parameter_gradients(grads, num_scored=max(0, 2 - part.start))
+                local.push_forward(direction * local.num_scores)
+            num_scored = max(0, 2 - part.start)  # the mixed picture's score does not count
+            gradients = local.parameter_gradients(grads, signs[part], num_scored)
             sums = [total + g for total, g in zip(sums, gradients, strict=True)]
+            num_scores = local.num_scores
             del local, grads  # large, and the next part makes its own
         score_real, score_fake, _ = torch.cat(scores)
         total = score_fake - score_real + penalty

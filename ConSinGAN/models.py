@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from ConSinGAN.layers import (
     init_weights,
     leaky_gradient_,
     parameter_gradients,
+    score_windows,
 )
 from ConSinGAN.resize import upsample
 
@@ -229,31 +231,45 @@ class LocalCritic:
     """A piecewise linear critic around given pictures, where every activation is a fixed mask.
 
     There the critic is a chain of convolutions and masks, so that all derivatives, also those of
-    the gradient penalty, are chains of the same kind. Nothing is recorded by autograd.
+    the gradient penalty, are chains of the same kind. Nothing is recorded by autograd. The last
+    convolution is a matrix product, since only the mean of its scores is ever needed.
 
-    scores: (N, 1, h, w) float32. inputs: of every convolution, first to last; the activations'
-    outputs among them are the masks.
+    scores: (N,) float32, the mean of each picture's `num_scores`. inputs: of every convolution,
+    first to last; the activations' outputs among them are the masks.
     """
 
     @torch.no_grad()
     def __init__(self, critic: Critic, image: Tensor) -> None:
         x = image.to(critic.dtype, memory_format=torch.channels_last)
-        layers = [*(block.conv for block in critic.blocks()), critic.tail]
-        self.weights = [compute_weight(layer.weight, x) for layer in layers]
+        convs = [block.conv for block in critic.blocks()]
+        self.weights = [compute_weight(layer.weight, x) for layer in convs]
         self.slope, self.padding = critic.head.fused_slope, critic.padding
         self.inputs = [x]
-        for layer, weight in zip(layers, self.weights, strict=True):
+        for layer, weight in zip(convs, self.weights, strict=True):
             x = F.conv2d(x, weight, layer.bias.to(x.dtype), padding=self.padding)
-            if layer is not critic.tail:
-                self.inputs.append(F.leaky_relu_(x, self.slope))
-        self.scores = x.float()
+            self.inputs.append(F.leaky_relu_(x, self.slope))
+        self.tail = critic.tail.weight.detach()[0].flatten(1).T  # k*k C
+        self.windows, self.num_scores = score_windows(
+            tuple(x.shape[2:]), critic.tail.kernel_size[0], self.padding, x.device, x.dtype
+        )
+        self.seen = self._seen(x)
+        self.scores = (self.seen * self.tail).sum((1, 2)) / self.num_scores + critic.tail.bias
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Sums of what every element of the last convolution's kernel sees, (N, k*k, C)."""
+        return (self.windows @ x.permute(0, 2, 3, 1).flatten(1, 2)).float()
 
     def pull_back(self, seed: Tensor) -> list[Tensor]:
-        """Gradients of sum(seed * scores) behind every convolution, first to last."""
-        grad = seed.to(self.weights[0].dtype, memory_format=torch.channels_last)
-        grads = [grad]
-        for weight, output in zip(self.weights[:0:-1], self.inputs[:0:-1], strict=True):
-            grad = F.conv_transpose2d(grad, weight, padding=self.padding)
+        """Gradients of the sum of seed * num_scores * scores behind every convolution but the last.
+
+        seed: (N,) float32.
+        """
+        _, channels, height, width = self.inputs[-1].shape
+        grad = self.windows.T @ (seed.view(-1, 1, 1) * self.tail).to(self.windows.dtype)  # N H*W C
+        grad = grad.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        grads = [leaky_gradient_(grad, self.inputs[-1], self.slope)]
+        for weight, output in zip(self.weights[:0:-1], self.inputs[-2:0:-1], strict=True):
+            grad = F.conv_transpose2d(grads[0], weight, padding=self.padding)
             grads.insert(0, leaky_gradient_(grad, output, self.slope))
         return grads
 
@@ -262,25 +278,34 @@ class LocalCritic:
         return F.conv_transpose2d(grads[0], self.weights[0], padding=self.padding).float()
 
     def push_forward(self, direction: Tensor) -> None:
-        """Let the last picture's `inputs` become their derivatives along `direction`.
+        """Let what the last picture put into every convolution become its derivative.
 
-        direction: (1, C, H, W). The masks are used up by this: call it last.
+        direction: (1, C, H, W), along which. The masks are used up by this: call it last.
         """
         self.inputs[0][-1:] = direction
-        for weight, before, after in zip(self.weights, self.inputs, self.inputs[1:], strict=False):
+        for weight, (before, after) in zip(self.weights, pairwise(self.inputs), strict=True):
             after[-1:] = leaky_gradient_(
                 F.conv2d(before[-1:], weight, padding=self.padding), after[-1:], self.slope
             )
+        self.seen[-1:] = self._seen(after[-1:])
 
-    def parameter_gradients(self, grads: list[Tensor], num_scored: int) -> list[Tensor]:
+    def parameter_gradients(
+        self, grads: list[Tensor], seed: Tensor, num_scored: int
+    ) -> list[Tensor]:
         """Gradients of weight and bias of every convolution, float32, summed over the pictures.
 
         Biases take part in the scores of the first `num_scored` pictures only.
         """
         gradients = []
-        for x, grad, weight in zip(self.inputs, grads, self.weights, strict=True):
+        for x, grad, weight in zip(self.inputs, grads, self.weights, strict=False):
             weight, bias = parameter_gradients(x, grad, weight, self.padding)
             if num_scored < len(x):
                 bias = bias_gradient(grad[:num_scored])
             gradients += [weight, bias]
-        return gradients
+        seen = (seed.view(-1, 1, 1) * self.seen).sum(0).T  # C k*k
+        size = self.weights[-1].shape[2:]
+        return [
+            *gradients,
+            seen.unflatten(1, size)[None],
+            seed[:num_scored].sum(0, True) * self.num_scores,
+        ]

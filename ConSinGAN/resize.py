@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 TILE = 64  # output rows per block of a banded interpolation matrix
 
@@ -89,37 +90,70 @@ def upsampling_matrix(num_in: int, num_out: int) -> np.ndarray:
     return matrix
 
 
+class _Tiles:
+    """A banded matrix in blocks of TILE rows, each with the columns that it uses."""
+
+    def __init__(self, matrix: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+        self.num_rows = len(matrix)
+        self.blocks = []  # (first row, first column, last column + 1, block)
+        for top in range(0, len(matrix), TILE):
+            block = matrix[top : top + TILE]
+            used = np.flatnonzero(block.any(axis=0))
+            start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+            block = torch.tensor(block[:, start:stop], dtype=dtype, device=device)
+            self.blocks.append((top, start, stop, block))
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        """The matrix times every x[n], (N, columns, C) -> (N, rows, C)."""
+        out = x.new_empty((len(x), self.num_rows, x.shape[2]))
+        for top, start, stop, block in self.blocks:
+            torch.matmul(block, x[:, start:stop], out=out[:, top : top + len(block)])
+        return out
+
+
 @lru_cache(maxsize=256)
 def _upsampling_tiles(
-    num_in: int, num_out: int, device: torch.device, dtype: torch.dtype
-) -> list[tuple[int, int, Tensor]]:
-    """The banded matrix in blocks of TILE rows: [(first input, last input + 1, block)]."""
+    num_in: int, num_out: int, transposed: bool, device: torch.device, dtype: torch.dtype
+) -> _Tiles:
     matrix = upsampling_matrix(num_in, num_out)
-    tiles = []
-    for top in range(0, num_out, TILE):
-        block = matrix[top : top + TILE]
-        used = np.flatnonzero(block.any(axis=0))
-        start, stop = int(used[0]), int(used[-1]) + 1
-        tiles.append((start, stop, torch.from_numpy(block[:, start:stop]).to(dtype).to(device)))
-    return tiles
+    return _Tiles(matrix.T if transposed else matrix, device, dtype)
+
+
+def _interpolate(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], t: bool) -> Tensor:
+    """Rows and columns of (N, C, H, W) by the matrix of (num_in, num_out) each, or its transpose.
+
+    Works on the channels-last layout, which the result has too.
+    """
+    n, c = x.shape[:2]
+    x = x.permute(0, 2, 3, 1)  # n h w c: the layout of the memory, if it is channels last
+    if rows[0] != rows[1]:
+        tiles = _upsampling_tiles(*rows, t, x.device, x.dtype)
+        x = (tiles @ x.flatten(2)).view(n, tiles.num_rows, -1, c)
+    if columns[0] != columns[1]:
+        tiles = _upsampling_tiles(*columns, t, x.device, x.dtype)
+        x = (tiles @ x.flatten(0, 1)).view(n, -1, tiles.num_rows, c)
+    return x.permute(0, 3, 1, 2)
+
+
+class _Upsample(torch.autograd.Function):
+    """A linear operator: its derivative is its transpose."""
+
+    @staticmethod
+    def forward(ctx, x, rows, columns):
+        ctx.rows, ctx.columns = rows, columns
+        return _interpolate(x, rows, columns, t=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        return _interpolate(grad, ctx.rows, ctx.columns, t=True), None, None
 
 
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bicubic interpolation with aligned corners, (N, C, H, W) -> (N, C, h, w).
+    """Bicubic interpolation with aligned corners, (N, C, H, W) -> (N, C, h, w), channels last.
 
     Equals torch's `interpolate(mode="bicubic", align_corners=True)` within rounding, as two matrix
-    products on the channels-last layout, which the result has too.
+    products. Differentiable once.
     """
-    (n, c, height, width), (h, w) = x.shape, size
-    x = x.permute(0, 2, 3, 1)  # n H W c: the layout of the memory, if it is channels last
-    if h != height:
-        rows = x.reshape(n, height, width * c)
-        tiles = _upsampling_tiles(height, h, x.device, x.dtype)
-        x = torch.cat([block @ rows[:, a:b] for a, b, block in tiles], dim=1)
-        x = x.view(n, h, width, c)
-    if w != width:
-        columns = x.reshape(n * h, width, c)
-        tiles = _upsampling_tiles(width, w, x.device, x.dtype)
-        x = torch.cat([block @ columns[:, a:b] for a, b, block in tiles], dim=1)
-        x = x.view(n, h, w, c)
-    return x.permute(0, 3, 1, 2)
+    rows, columns = zip(x.shape[2:], size, strict=True)
+    return _Upsample.apply(x, rows, columns)

@@ -135,5 +135,5 @@ def test_local_critic_is_the_derivative_in_every_direction() -> None:
     grads = local.pull_back(torch.ones_like(local.scores))
     along = (local.input_gradient(grads) * direction).sum()
     local.push_forward(direction)
-    moved = F.conv2d(local.inputs[-1], local.weights[-1])
+    moved = F.conv2d(local.inputs[-1], critic.tail.weight)
     torch.testing.assert_close(moved.sum(), along, rtol=1e-4, atol=1e-4)

@@ -88,7 +88,13 @@ def test_upsampling_is_torchs_bicubic(size_in: tuple, size_out: tuple) -> None:
     torch.testing.assert_close(upsample(x, size_out), bicubic(x, size_out), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize(("size_in", "size_out"), [((6, 9), (11, 10)), ((100, 9), (200, 9))])
+@pytest.mark.parametrize(
+    ("size_in", "size_out"),
+    [
+        ((6, 9), (11, 10)), ((100, 9), (200, 9)), ((9, 100), (9, 150)), ((70, 90), (150, 131)),
+        ((5, 7), (5, 7)), ((1, 1), (4, 5)), ((400, 7), (3, 1)),
+    ],
+)  # fmt: skip
 def test_gradients_of_upsampling_are_torchs(size_in: tuple, size_out: tuple) -> None:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(2, 3, *size_in, generator=generator, requires_grad=True)
