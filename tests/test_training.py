@@ -130,6 +130,28 @@ def test_training_reduces_the_reconstruction_error() -> None:
     assert last < first / 2
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_norm": True}, {"activation": "elu"}, {"activation": "prelu"}], ids=str
+)
+def test_an_iteration_stays_on_its_device(options: dict, dtype: torch.dtype) -> None:
+    """Tensors without content cannot be read by the host, nor mixed with those of the processor.
+
+    So this holds what a CUDA graph needs, also on a machine without a GPU.
+    """
+    iteration = make_iteration(**options)
+    model, critic = iteration.model, iteration.critic
+    model.generator.to("meta").dtype = critic.to("meta").dtype = dtype
+    model.reals = [real.to("meta") for real in model.reals]
+    model.fixed_noise = [z.to("meta") for z in model.fixed_noise]
+    parameters = (network.parameters() for network in (model.generator, critic))
+    plain = tuple(torch.optim.SGD(p, lr=0.1) for p in parameters)  # Adam's kernels are the GPU's
+    step = Iteration(model, critic, plain, iteration.streams).step
+    shapes = [model.noise_shape.at(i, size) for i, size in enumerate(model.sizes)]
+    losses = step([torch.empty(s, device="meta") for s in shapes], torch.empty(3, device="meta"))
+    assert {value.device.type for value in losses.values()} == {"meta"}
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("compile", [False, True])
 def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
