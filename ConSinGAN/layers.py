@@ -84,12 +84,13 @@ def score_windows(
 ) -> tuple[Tensor, int]:
     """Which pixels every element of a kernel sees, all its positions together, and their number.
 
-    size: (H, W) of the map that the kernel moves over. Returns (k*k, H*W) of zeros and ones: its
-    product with the map's pixels is the weight gradient of the sum of a convolution's outputs.
+    size: (H, W) of the map that the kernel moves over. Returns (H, k*k, W) of zeros and ones: its
+    product with the map, summed, is the weight gradient of the sum of a convolution's outputs.
     """
     num_rows, num_columns = (side + 2 * padding - kernel + 1 for side in size)
     ones = torch.ones((1, 1, num_rows, num_columns), device=device, dtype=dtype)
-    return F.unfold(ones, kernel, padding=kernel - 1 - padding)[0].flip(0), ones.numel()
+    seen = F.unfold(ones, kernel, padding=kernel - 1 - padding)[0].flip(0)  # k*k H*W
+    return seen.view(-1, *size).transpose(0, 1).contiguous(), ones.numel()
 
 
 def one_by_one(x: Tensor) -> bool:

@@ -249,24 +249,27 @@ class LocalCritic:
             x = F.conv2d(x, weight, layer.bias.to(x.dtype), padding=self.padding)
             self.inputs.append(F.leaky_relu_(x, self.slope))
         self.tail = critic.tail.weight.detach()[0].flatten(1).T  # k*k C
+        self.kernel_size = critic.tail.kernel_size
         self.windows, self.num_scores = score_windows(
-            tuple(x.shape[2:]), critic.tail.kernel_size[0], self.padding, x.device, x.dtype
+            tuple(x.shape[2:]), self.kernel_size[0], self.padding, x.device, x.dtype
         )
         self.seen = self._seen(x)
         self.scores = (self.seen * self.tail).sum((1, 2)) / self.num_scores + critic.tail.bias
 
     def _seen(self, x: Tensor) -> Tensor:
-        """Sums of what every element of the last convolution's kernel sees, (N, k*k, C)."""
-        return (self.windows @ x.permute(0, 2, 3, 1).flatten(1, 2)).float()
+        """Sums of what every element of the last convolution's kernel sees, (N, k*k, C) float32.
+
+        Row by row: whole sums, rounded, would say little of the difference of real and fake.
+        """
+        return (self.windows @ x.permute(0, 2, 3, 1)).float().sum(1)  # of N H k*k C
 
     def pull_back(self, seed: Tensor) -> list[Tensor]:
         """Gradients of the sum of seed * num_scores * scores behind every convolution but the last.
 
         seed: (N,) float32.
         """
-        _, channels, height, width = self.inputs[-1].shape
-        grad = self.windows.T @ (seed.view(-1, 1, 1) * self.tail).to(self.windows.dtype)  # N H*W C
-        grad = grad.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        tail = (seed.view(-1, 1, 1, 1) * self.tail).to(self.windows.dtype)  # N 1 k*k C
+        grad = (self.windows.mT @ tail).permute(0, 3, 1, 2)
         grads = [leaky_gradient_(grad, self.inputs[-1], self.slope)]
         for weight, output in zip(self.weights[:0:-1], self.inputs[-2:0:-1], strict=True):
             grad = F.conv_transpose2d(grads[0], weight, padding=self.padding)
@@ -302,10 +305,6 @@ class LocalCritic:
             if num_scored < len(x):
                 bias = bias_gradient(grad[:num_scored])
             gradients += [weight, bias]
-        seen = (seed.view(-1, 1, 1) * self.seen).sum(0).T  # C k*k
-        size = self.weights[-1].shape[2:]
-        return [
-            *gradients,
-            seen.unflatten(1, size)[None],
-            seed[:num_scored].sum(0, True) * self.num_scores,
-        ]
+        tail = (seed.view(-1, 1, 1) * self.seen).sum(0).T.unflatten(1, self.kernel_size)  # C k k
+        tail_bias = self.num_scores * seed[:num_scored].sum(0, keepdim=True)
+        return [*gradients, tail[None], tail_bias]
