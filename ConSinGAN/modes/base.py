@@ -57,9 +57,8 @@ class Mode:
     summary: ClassVar[str] = ""  # one line for --help
     defaults: ClassVar[Mapping[str, Any]] = {}  # values that differ from TrainConfig's
     fine_tune_defaults: ClassVar[Mapping[str, Any]] = {"niter": 500}
-    # --draft, a first look in minutes: a small picture and few iterations, but all six stages:
-    # samples need them more than pixels.
-    draft: ClassVar[Mapping[str, Any]] = {"max_size": 80, "min_size": 20, "niter": 500}
+    # --draft, a first look in minutes: samples need stages and iterations more than pixels.
+    draft: ClassVar[Mapping[str, Any]] = {"max_size": 70, "min_size": 18, "niter": 800}
     wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
 
     # Training -----------------------------------------------------------------------------
