@@ -119,7 +119,9 @@ def _upsampling_tiles(
     return _Tiles(matrix.T if transposed else matrix, device, dtype)
 
 
-def _interpolate(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], t: bool) -> Tensor:
+def _interpolate(
+    x: Tensor, rows: tuple[int, int], columns: tuple[int, int], transposed: bool
+) -> Tensor:
     """Rows and columns of (N, C, H, W) by the matrix of (num_in, num_out) each, or its transpose.
 
     Works on the channels-last layout, which the result has too.
@@ -127,10 +129,10 @@ def _interpolate(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], t: 
     n, c = x.shape[:2]
     x = x.permute(0, 2, 3, 1)  # n h w c: the layout of the memory, if it is channels last
     if rows[0] != rows[1]:
-        tiles = _upsampling_tiles(*rows, t, x.device, x.dtype)
+        tiles = _upsampling_tiles(*rows, transposed, x.device, x.dtype)
         x = (tiles @ x.flatten(2)).view(n, tiles.num_rows, -1, c)
     if columns[0] != columns[1]:
-        tiles = _upsampling_tiles(*columns, t, x.device, x.dtype)
+        tiles = _upsampling_tiles(*columns, transposed, x.device, x.dtype)
         x = (tiles @ x.flatten(0, 1)).view(n, -1, tiles.num_rows, c)
     return x.permute(0, 3, 1, 2)
 
@@ -141,12 +143,12 @@ class _Upsample(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, rows, columns):
         ctx.rows, ctx.columns = rows, columns
-        return _interpolate(x, rows, columns, t=False)
+        return _interpolate(x, rows, columns, transposed=False)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return _interpolate(grad, ctx.rows, ctx.columns, t=True), None, None
+        return _interpolate(grad, ctx.rows, ctx.columns, transposed=True), None, None
 
 
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
