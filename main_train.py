@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 
-from ConSinGAN import modes
+from ConSinGAN import console, modes
 from ConSinGAN.config import TrainConfig, prepare
 from ConSinGAN.errors import UsageError, run_script
 from ConSinGAN.options import add_verbosity, make_parser
@@ -41,11 +41,12 @@ def main() -> None:
 
     setup_logging(level)
     run = training.train(config) if config else training.resume(run_dir, flags)
-    evaluate = f'python evaluate_model.py --model_dir "{run.path}"'
+    words = ["python", "evaluate_model.py", "--model_dir", run.path]
     naive = run.load_config().naive_img
     if naive is not None:
-        evaluate += f' --naive_img "{naive}"'
-    print(f"done: {run.path}\nlook at {run.path / 'sample_sheet.png'}, then: {evaluate}")
+        words += ["--naive_img", naive]
+    sheet = run.path / "sample_sheet.png"
+    console.say(f"done: {run.path}\nlook at {sheet}, then: {console.command(*words)}", sys.stdout)
 
 
 def run() -> int:
