@@ -49,6 +49,8 @@ def say(text: str, stream: TextIO | None) -> None:
 
     Raises OSError where the line is lost for another reason: a full disk, say.
     """
+    if stream is None:  # closed from the beginning; `print` would take stdout
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     with forgiving(stream):
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
