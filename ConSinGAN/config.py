@@ -29,7 +29,7 @@ ARCHITECTURE = (
 # What belongs to one run and is never handed on to another.
 OWN_TO_A_RUN = (
     *("fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir"),
-    *("gpu", "not_cuda", "precision", "compile"),
+    *("gpu", "not_cuda", "threads", "precision", "compile"),
     *("preview_every", "checkpoint_seconds", "max_megapixels"),
 )
 
@@ -43,6 +43,10 @@ class DeviceConfig:
         low=0, high=1000, metavar="N",
     )  # fmt: skip
     not_cuda: bool = option(False, "device", "use the processor even if there is a GPU")
+    threads: int | None = option(
+        None, "device", "threads that compute on the processor (default: one a core)",
+        low=1, high=1024, metavar="N",
+    )  # fmt: skip
     max_megapixels: float = option(100.0, "run", "refuse pictures larger than this", above=0)
 
 
