@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ConSinGAN.modes.base import Mode, Naive, images, noise
+from ConSinGAN.modes.base import Lazy, Mode, Naive, images, noise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ConSinGAN.config import EvalConfig
     from ConSinGAN.noise import RandomStreams
     from ConSinGAN.sampling import ImageModel
+
+gif = Lazy("ConSinGAN.pictures.gif")
 
 ALPHA = 0.1
 BETAS = (0.80, 0.85, 0.90, 0.95)
@@ -28,6 +30,7 @@ class Animation(Mode):
     summary = "GIFs that move the picture"
     defaults = {"min_size": 20, "input_name": "Images/Animation/deep_field.jpg"}
     wide_border = True
+    animated = True
 
     def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return noise.draw(real.shape, streams.noise)
@@ -39,7 +42,7 @@ class Animation(Mode):
         super().preview(model, folder, iteration, streams)
         start = min(model.config.start_scale, model.generator.num_stages - 1)
         frames = list(model.animate(PREVIEW_FRAMES, start, ALPHA))
-        images.save_gif(frames, folder / "animation.gif", fps=10)
+        gif.save_gif(frames, folder / "animation.gif", fps=10)
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -48,6 +51,8 @@ class Animation(Mode):
             if start_scale >= model.generator.num_stages:
                 break  # nothing would move
             for beta in BETAS:
-                frames = model.animate(config.num_frames, start_scale, ALPHA, beta, config.seed)
+                frames = model.animate(
+                    config.num_frames, start_scale, ALPHA, beta, config.seed, config.loop
+                )
                 name = f"start_scale={start_scale}_alpha={ALPHA}_beta={beta}.gif"
-                images.save_gif(list(frames), folder / name, config.fps)
+                gif.save_gif(list(frames), folder / name, config.fps)
