@@ -153,8 +153,8 @@ class ImageModel:
         """Walk through noise space around the reconstruction: uint8 (h, w, 3) frames.
 
         start_scale: stages below it stay still. alpha: pull back to the fixed noise. beta:
-        smoothness. loop: the step from the last frame to the first is one like all others.
-        See `random_walk` and `closed_walk`.
+        smoothness. loop: the step from the last frame to the first is one like all others;
+        the frames come once all are drawn. See `random_walk` and `closed_walk`.
         """
         streams = RandomStreams(seed, self.device)
         beginning = streams.state_dict()
@@ -168,8 +168,8 @@ class ImageModel:
             walk = closed_walk(self.fixed_noise, lambda: draws(num_frames), *how)
         else:
             walk = random_walk(self.fixed_noise, draws(num_frames + 1), *how)
-        for noise in walk:
-            yield images.to_bytes(self.draw(noise))[0]
+        frames = (images.to_bytes(self.draw(noise))[0] for noise in walk)
+        yield from begin_at_usual_step(list(frames)) if loop else frames
 
     def harmonize(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
         """Blend what was pasted into `naive`; see `compose`."""
@@ -239,9 +239,11 @@ def closed_walk(
     """
     if not alpha > 0:
         raise ValueError(f"a closed walk needs alpha > 0, not {alpha}")
-    before, now, num = list(fixed), list(fixed), 0
+    before, now, num = fixed, fixed, 0
     for noise in _walk(fixed, before, now, draws(), alpha, beta, start_scale):
         before, now, num = now, noise, num + 1
+    if not num:
+        return
     # With d = z - f a frame's (d_k, d_k-1) is `move` times the last one's plus noise.
     move = np.array([[(1 - alpha) * (1 + beta), (alpha - 1) * beta], [1, 0]])
     (a, b), (c, d) = np.linalg.inv(np.eye(2) - np.linalg.matrix_power(move, num)).tolist()
@@ -249,6 +251,21 @@ def closed_walk(
     now = [f + a * (z - f) + b * (y - f) for f, z, y in ends]
     before = [f + c * (z - f) + d * (y - f) for f, z, y in ends]
     yield from _walk(fixed, before, now, draws(), alpha, beta, start_scale)
+
+
+def begin_at_usual_step(frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Frames of a round, uint8 (h, w, 3), from another one on, in the same order.
+
+    Pictures do not move as evenly as the noise does. The step that leads from the last frame to
+    the first becomes the largest one that is not above the mean.
+    """
+    steps = [
+        int(np.abs(frame.astype(np.int16) - frames[k - 1]).sum(dtype=np.int64))
+        for k, frame in enumerate(frames)
+    ]
+    usual = [k for k, step in enumerate(steps) if step * len(steps) <= sum(steps)]
+    first = max(usual, key=steps.__getitem__, default=0)
+    return [*frames[first:], *frames[:first]]
 
 
 def _walk(
