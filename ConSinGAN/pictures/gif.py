@@ -20,7 +20,8 @@ NUM_COLOURS = 256
 NUM_RARE = 64  # of which so many start at the colours furthest from all others
 NUM_SAMPLES = 2**16  # pixels that the palette is made from
 KMEANS_STEPS = 8
-KEEP = 1.2  # a pixel keeps its colour while that is at most so many times as far as the nearest
+KEEP = 1.5  # no pixel keeps a colour that is more than so many times as far as its nearest
+REHEARSED = 10  # last frames from which the first one goes on, as it does in every later round
 CHUNK = 2**18  # colours looked up at a time
 
 HEADER = b"GIF89a"
@@ -42,9 +43,12 @@ def save_gif(frames: Sequence[np.ndarray], path: str | Path, fps: float) -> None
     table = np.zeros((NUM_COLOURS, 3), np.uint8)
     table[: len(palette)] = palette
     parts = [HEADER, struct.pack("<HHBBB", width, height, 0xF7, 0, 0), table.tobytes(), ENDLESS]
-    indices = None
+    ending = frames[-REHEARSED:]
+    last, indices = ending[0], nearest[_codes(ending[0])]
+    for frame in ending:
+        last, indices = frame, _follow(frame, last, indices, palette, nearest)
     for frame, delay in zip(frames, delays, strict=True):
-        indices = _index(frame, palette, nearest, indices)
+        last, indices = frame, _follow(frame, last, indices, palette, nearest)
         parts += [struct.pack("<4sHBB", b"!\xf9\x04\x04", delay, 0, 0), _image_block(indices)]
     write_atomic(Path(path), b"".join([*parts, TRAILER]), durable=False)
 
@@ -133,23 +137,33 @@ def _cluster(sample: np.ndarray) -> np.ndarray:
     return np.unique(centres.round().astype(np.uint8), axis=0)
 
 
-def _index(
-    frame: np.ndarray, palette: np.ndarray, nearest: np.ndarray, before: np.ndarray | None
+def _follow(
+    frame: np.ndarray, last: np.ndarray, shown: np.ndarray, palette: np.ndarray, nearest: np.ndarray
 ) -> np.ndarray:
-    """The palette's indices (H, W) for a frame.
+    """The palette's indices (H, W) for a frame, which follows the frame `last`, shown as `shown`.
 
-    The nearest colour, unless that of the frame before is about as near: between two colours a
-    pixel would jump to and fro by more than the picture moves.
+    With its nearest colour, a pixel that lies between two would jump to and fro by more than the
+    picture moves. So those furthest from what they show go to their nearest colour first, until
+    the GIF has changed by as much as the picture; what stands still stays.
     """
     indices = nearest[_codes(frame)]
-    if before is None:
-        return indices
-    stays = _distance(frame, palette[before]) <= KEEP**2 * _distance(frame, palette[indices])
-    return np.where(stays, before, indices)
+    jumps = np.abs(palette[indices].astype(np.int16) - palette[shown]).sum(axis=2)
+    moves = np.abs(frame.astype(np.int16) - last).sum(axis=2)
+    willing = np.nonzero((jumps > 0) & (moves > 0))
+    now, then = palette[indices[willing]], palette[shown[willing]]
+    error = np.maximum(_distance(frame[willing], now), 0.01)  # an exact colour is always taken
+    urgency = _distance(frame[willing], then) / error
+    order = np.argsort(-urgency, kind="stable")
+    num = np.searchsorted(np.cumsum(jumps[willing][order], dtype=np.int64), moves.sum(), "right")
+    num = max(num, np.count_nonzero(urgency > KEEP**2))
+    row, column = (axis[order[:num]] for axis in willing)
+    followed = shown.copy()
+    followed[row, column] = indices[row, column]
+    return followed
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances in RGB of (H, W, 3) and (H, W, 3)."""
+    """Squared distances in RGB of (..., 3) and (..., 3)."""
     difference = a.astype(np.int32) - b
     return np.einsum("...c,...c", difference, difference)
 
