@@ -172,7 +172,11 @@ class EvalConfig(MetricsConfig, ModelConfig):
     )
 
     num_frames: int = option(100, "animation", "frames per GIF", low=2)
-    fps: int = option(10, "animation", "frames per second", low=1, high=100)
+    fps: int = option(
+        10, "animation", "frames per second, at most 50", low=1, high=50,
+        too_high="a GIF cannot show more than 50 frames per second; give 50 or fewer",
+    )  # fmt: skip
+    loop: bool = option(False, "animation", "end every GIF's walk where it began")
 
     naive_img: str | None = option(
         None, "composites", "the naive composite or rough edit", metavar="PATH"
