@@ -30,7 +30,7 @@ ARCHITECTURE = (
 OWN_TO_A_RUN = (
     *("fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir"),
     *("gpu", "not_cuda", "precision", "compile"),
-    *("preview_every", "checkpoint_seconds", "max_megapixels"),
+    *("preview_every", "checkpoint_seconds", "max_megapixels", "frame"),
 )
 
 
@@ -44,6 +44,11 @@ class DeviceConfig:
     )  # fmt: skip
     not_cuda: bool = option(False, "device", "use the processor even if there is a GPU")
     max_megapixels: float = option(100.0, "run", "refuse pictures larger than this", above=0)
+    frame: int | None = option(
+        None, "run",
+        "of an animation or a file of several pages (default: the first; TIFF: the largest page)",
+        low=1, metavar="N",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,8 +49,9 @@ def train(config: TrainConfig) -> RunDirectory:
     """
     device, config = prepare_device(config)
     picture = images.read_image(
-        config.input_name, config.nc_im, max_megapixels=config.max_megapixels
-    )
+        config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
+        frame=training_frame(config),
+    )  # fmt: skip
     mode = modes.get(config.train_mode)
     reals = mode.make_pyramid(picture, config)
     size = tuple(reals[-1].shape[-2:])
@@ -61,6 +62,16 @@ def train(config: TrainConfig) -> RunDirectory:
     with run.explaining(), run.lock(), run.logging():
         train_stages(state, run, naive)
     return run
+
+
+def training_frame(config: TrainConfig) -> int | None:
+    """Which frame of --input_name to train on: in fine-tuning, where --frame is --naive_img's, the
+    one that the model was trained on."""
+    if not config.fine_tune:
+        return config.frame
+    saved = RunDirectory.open(config.model_dir).load_config()
+    same = saved.input_name == config.input_name and not saved.fine_tune
+    return saved.frame if same else None
 
 
 def resume(path: str | Path, typed: Mapping[str, object]) -> RunDirectory:

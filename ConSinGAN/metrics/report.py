@@ -276,7 +276,9 @@ def measure_files(real: str, fakes: Sequence[str], config: MetricsConfig, output
     check_output(output, [*reals, *files])
 
     def read(path: Path, flag: str) -> Tensor:
-        picture = images.read_image(path, flag=flag, max_megapixels=config.max_megapixels)
+        picture = images.read_image(
+            path, flag=flag, max_megapixels=config.max_megapixels, frame=config.frame
+        )
         return _checked(picture, f"{flag} {path}")
 
     for path in files:  # a bad one is told before hours of work

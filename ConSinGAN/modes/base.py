@@ -123,6 +123,11 @@ class Mode:
             raise UsageError(
                 f"{flag}: the model was trained for {self.name}, which makes no composites"
             )
+        if config.frame is not None:
+            raise UsageError(
+                f"--frame {config.frame}: the model was trained for {self.name}, and its "
+                "evaluation reads no picture; leave the flag away"
+            )
 
     def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
         """Write the reconstruction and random samples at several sizes into `folder`.

@@ -37,7 +37,8 @@ class Composite(Mode):
     def read_naive(self, config: TrainConfig, size: tuple[int, int]) -> Naive | None:
         if config.naive_img is None:
             return None
-        return load_naive(config.naive_img, None, config.nc_im, size, config.max_megapixels)
+        frame = config.frame if config.fine_tune else None  # else it is that of --input_name
+        return load_naive(config.naive_img, None, config.nc_im, size, config.max_megapixels, frame)
 
     def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return augment.one_by_one(lambda picture: self.augment(picture, streams), real)
@@ -86,19 +87,21 @@ class Composite(Mode):
 def naive_of(config: EvalConfig, model: ImageModel) -> Naive:
     """The naive picture that the flags of an evaluation name."""
     return load_naive(
-        config.naive_img, config.mask, model.config.nc_im, model.sizes[-1], config.max_megapixels
-    )
+        config.naive_img, config.mask, model.config.nc_im, model.sizes[-1], config.max_megapixels,
+        config.frame,
+    )  # fmt: skip
 
 
 def load_naive(
-    path: str, mask_path: str | None, channels: int, size: tuple[int, int], max_megapixels: float
-) -> Naive:
+    path: str, mask_path: str | None, channels: int, size: tuple[int, int], max_megapixels: float,
+    frame: int | None = None,
+) -> Naive:  # fmt: skip
     """Read a naive picture and its mask for a model whose finest stage has `size` (h, w).
 
-    mask_path: if None, the mask beside the picture is taken, if there is one.
+    mask_path: if None, the mask beside the picture is taken, if there is one. frame: of `path`.
     Raises UsageError if a file cannot be read, its aspect ratio is another or the mask is empty.
     """
-    picture = images.read_image(path, channels, "--naive_img", max_megapixels)
+    picture = images.read_image(path, channels, "--naive_img", max_megapixels, frame)
     _check_aspect(f"--naive_img {path}", picture.shape[-2:], size, "the training picture")
     if mask_path is None:
         mask_path = images.find_mask(path)
