@@ -42,9 +42,11 @@ def main() -> None:
     setup_logging(level)
     run = training.train(config) if config else training.resume(run_dir, flags)
     evaluate = f'python evaluate_model.py --model_dir "{run.path}"'
-    naive = run.load_config().naive_img
-    if naive is not None:
-        evaluate += f' --naive_img "{naive}"'
+    saved = run.load_config()
+    if saved.naive_img is not None:
+        evaluate += f' --naive_img "{saved.naive_img}"'
+        if saved.fine_tune and saved.frame is not None:
+            evaluate += f" --frame {saved.frame}"
     print(f"done: {run.path}\nlook at {run.path / 'sample_sheet.png'}, then: {evaluate}")
 
 

@@ -25,6 +25,7 @@ Image.MAX_IMAGE_PIXELS = None  # every picture read here is measured before it i
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 ANIMATED = ("GIF", "WEBP", "PNG", "MPO", "AVIF", "TIFF", "FLI", "DCX")  # or of several pages
 GUESSED = ("TIFF", "FITS", "IM", "SPIDER", "PPM")  # floats or 32 bits of a range that is not told
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 LABELS = 16  # values of 255 below which a mask holds labels, not levels
 DARK, BRIGHT, NEARLY = 20 / 255, 235 / 255, 0.99
 
@@ -66,6 +67,28 @@ def read_mask(path: str | Path, flag: str, max_megapixels: float) -> np.ndarray:
     pixels = read(path, flag, max_megapixels, mask=True)
     luminance = pixels.astype(np.float64) @ LUMA / (255 if pixels.dtype == np.uint8 else 1)
     return _labels_to_white(luminance, Path(path)).astype(np.float32)
+
+
+def count_frames(path: Path) -> int:
+    """How many frames or pages a file has; 1 if that cannot be told."""
+    with contextlib.suppress(Exception), quiet():
+        with path.open("rb") as file:
+            head = file.read(8)
+            if head == png.SIGNATURE:
+                stream = png.Excerpt(file, png.scan(file).segments)
+                with Image.open(stream, formats=["PNG"]) as picture:
+                    return _frames_of(picture)
+        if head[:4] in TIFF_HEADS:
+            return len(tiff.pages(path))
+        with Image.open(path) as picture:
+            return _frames_of(picture)
+    return 1
+
+
+def _frames_of(picture: Image.Image) -> int:
+    with contextlib.suppress(Exception):
+        return int(getattr(picture, "n_frames", 1)) if picture.format in ANIMATED else 1
+    return 1
 
 
 def _labels_to_white(light: np.ndarray, path: Path) -> np.ndarray:
@@ -122,7 +145,7 @@ class Decoder:
         """The pixels of the file that begins with `head`. Raises anything if it is damaged."""
         if head.startswith(png.SIGNATURE):
             return self._png()
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        if head[:4] in TIFF_HEADS:
             return self._tiff(head)
         with Image.open(self.path) as picture:
             return self._pillow(picture)
@@ -253,10 +276,7 @@ class Decoder:
 
     def _load(self, picture: Image.Image) -> Image.Image:
         self._check_size(*picture.size)
-        number = 1
-        if picture.format in ANIMATED:
-            with contextlib.suppress(Exception):
-                number = int(getattr(picture, "n_frames", 1))
+        number = _frames_of(picture)
         index = self._choose(number)
         if index or number > 1:
             picture.seek(index)
