@@ -1,4 +1,4 @@
-"""Picture files as people have them, made by hand: PNG chunk by chunk, colour profiles, TIFF tags."""
+"""Picture files as people have them, made by hand: PNG chunk by chunk, and colour profiles."""
 
 from __future__ import annotations
 
