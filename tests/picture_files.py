@@ -111,24 +111,41 @@ def icc_profile(
     primaries: Iterable[tuple[float, float]] | None, gamma: float | None = None
 ) -> bytes:
     """An ICC profile of a matrix and curves; primaries None: a grey one."""
-    curve = curve_tag(gamma)
-    name = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 78
-    tags = {b"desc": name, b"cprt": b"text\0\0\0\0none\0"}
-    tags[b"wtpt"] = b"XYZ \0\0\0\0" + _fixed(0.9642, 1, 0.8249)
+    curve, tags = curve_tag(gamma), {}
     if primaries is None:
         tags[b"kTRC"] = curve
     else:
         for letter, column in zip(b"rgb", colorants(primaries).T, strict=True):
             tags[bytes([letter]) + b"XYZ"] = b"XYZ \0\0\0\0" + _fixed(*column)
             tags[bytes([letter]) + b"TRC"] = curve
+    return _profile(b"GRAY" if primaries is None else b"RGB ", b"XYZ ", b"mntr", tags)
+
+
+def cmyk_profile() -> bytes:
+    """An ICC profile of a table: how light paper is under inks that are not quite what they say."""
+    corners = np.array(
+        [[c, m, y, k] for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
+    )
+    c, m, y, k = corners.T
+    light = (255 * (1 - 0.6 * c) * (1 - 0.5 * m) * (1 - 0.1 * y) * (1 - 0.9 * k)).round()
+    a, b = 128 + 60 * (m - c) * (1 - k), 128 + 70 * (y - 0.6 * c) * (1 - k)
+    table = np.stack([light, a, b], axis=1).astype(np.uint8).tobytes()
+    ramp = bytes(range(256))
+    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    return _profile(b"CMYK", b"Lab ", b"prtr", {b"A2B0": lut + ramp * 4 + table + ramp * 3})
+
+
+def _profile(space: bytes, connection: bytes, device: bytes, tags: dict[bytes, bytes]) -> bytes:
+    name = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 78
+    tags = {b"desc": name, b"cprt": b"text\0\0\0\0none\0"} | tags
+    tags[b"wtpt"] = b"XYZ \0\0\0\0" + _fixed(0.9642, 1, 0.8249)
     table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
     for key, value in tags.items():
         value += b"\0" * (-len(value) % 4)
         table += key + struct.pack(">II", start + len(body), len(value))
         body += value
-    space = b"GRAY" if primaries is None else b"RGB "
     rest = (
-        b"\0\0\0\0" + struct.pack(">I", 0x02400000) + b"mntr" + space + b"XYZ "
+        b"\0\0\0\0" + struct.pack(">I", 0x02400000) + device + space + connection
         + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28
         + _fixed(0.9642, 1, 0.8249)
     )  # fmt: skip

@@ -17,6 +17,7 @@ from picture_files import (
     assert_levels,
     chrm,
     chunk,
+    cmyk_profile,
     gama,
     icc_profile,
     iccp,
@@ -141,6 +142,16 @@ def test_lab(tmp_path: Path) -> None:
     )  # fmt: skip
     lab.save(tmp_path / "a.tif")
     assert np.abs(levels_of(images.read_image(tmp_path / "a.tif")) - levels).mean() < 2
+
+
+@pytest.mark.parametrize("extension", ["jpg", "tif"])
+def test_cmyk_profiles(tmp_path: Path, extension: str) -> None:
+    profile, path = cmyk_profile(), tmp_path / f"a.{extension}"
+    Image.fromarray(paint()).convert("CMYK").save(path, icc_profile=profile)
+    with Image.open(path) as picture:
+        expected = managed(picture, profile)
+        assert np.abs(expected - np.asarray(picture.convert("RGB")).astype(int)).mean() > 10
+    assert_levels(images.read_image(path), expected)
 
 
 def test_masks_are_not_managed(tmp_path: Path) -> None:

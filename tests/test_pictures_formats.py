@@ -1,4 +1,4 @@
-"""Files that are no pictures, or of a kind that cannot be read: one line says which and what to do."""
+"""Files that cannot be read: one line says of which kind they are and what to do."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ KINDS = [
     (b"\x1aE\xdf\xa3\x01", "a video", "frame"),
     (b"RIFF\x10\0\0\0AVI LIST", "a video", "frame"),
     (b"RIFF\x10\0\0\0WAVEfmt ", "a sound", "picture"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS pointer", "git lfs pull"),
+    (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer", "git lfs pull"),
     (b"just words\nin lines", "a text file", "picture"),
     ("Stra\u00dfe".encode("utf-16"), "a text file", "picture"),
     (b"", "an empty file", "again"),
@@ -108,7 +108,7 @@ def test_addresses_are_shown_as_typed(url: str) -> None:
 
 
 def test_addresses_of_files() -> None:
-    with pytest.raises(UsageError, match="file:///home/a.png: is an address; give the path"):
+    with pytest.raises(UsageError, match=r"file:///home/a\.png: is an address; give the path"):
         images.read_image("file:///home/a.png")
 
 

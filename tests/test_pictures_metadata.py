@@ -1,4 +1,4 @@
-"""What is not about pixels never refuses a picture; damaged pixels do; nothing reaches the screen."""
+"""What is not about pixels never refuses a picture; damaged pixels do; libraries stay silent."""
 
 from __future__ import annotations
 
@@ -53,14 +53,11 @@ def test_png(tmp_path: Path, index: int, dtype: type) -> None:
 
 
 @pytest.mark.parametrize("block", BROKEN_EXIF)
-@pytest.mark.parametrize("name", ["a.jpg", "a.webp", "a.avif"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
 def test_broken_exif(tmp_path: Path, block: bytes, name: str) -> None:
     plain, other = tmp_path / f"plain_{name}", tmp_path / name
-    try:
-        Image.fromarray(paint()).save(plain)
-        Image.fromarray(paint()).save(other, exif=b"Exif\0\0" + block)
-    except (OSError, KeyError, ValueError):
-        pytest.skip("this Pillow cannot write it")
+    Image.fromarray(paint()).save(plain)
+    Image.fromarray(paint()).save(other, exif=b"Exif\0\0" + block)
     assert images.read_image(other).equal(images.read_image(plain))
 
 
@@ -110,10 +107,10 @@ def test_tiff_tags_that_are_not_about_pixels(tmp_path: Path) -> None:
     for samples in (paint(), paint().astype(np.uint16) * 257):
         tifffile.imwrite(
             tmp_path / "a.tif", samples, photometric="rgb", software="somebody",
-            resolution=(300, 300), extratags=[(34665, "I", 1, 7, True)],
+            resolution=(300, 300), extratags=[(700, "B", 9, b"not a map", True)],
         )  # fmt: skip
         with tifffile.TiffFile(tmp_path / "a.tif") as file:
-            entries = [file.pages[0].tags[tag].offset for tag in (282, 283, 305, 34665)]
+            entries = [file.pages[0].tags[tag].offset for tag in (282, 283, 305, 700)]
         intact = bytearray((tmp_path / "a.tif").read_bytes())
         for garbage in (b"\xff" * 4, b"\0" * 4):
             for entry in entries:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +133,27 @@ def quiet() -> Iterator[None]:
             logger.propagate, logger.handlers = propagate, handlers
 
 
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keep from the screen what a C library (libtiff) prints of a damaged file.
+
+    Nothing else may speak meanwhile: what goes to the process's standard error is lost.
+    """
+    try:
+        sys.stderr.flush()
+        screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except (OSError, AttributeError, ValueError):  # there is no screen
+        yield
+        return
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
+        os.close(nowhere)
+
+
 @dataclass
 class Decoder:
     """Reads one file; see `read`."""
@@ -220,10 +243,12 @@ class Decoder:
             picture.seek(index)
             picture.getexif = Image.Exif  # the page's tags have been read, in spite of damage
             picture._size = page.size  # not turned yet
-            deep = tiff.read_deep(picture, self.path, index) if page.bits == 16 else None
+            with silent():
+                deep = tiff.read_deep(picture, self.path, index) if page.bits == 16 else None
+                if deep is None:
+                    picture.load()
             if deep is not None:
                 return self._from_samples(tiff.interpret(deep, page), page)
-            picture.load()
             space = colour.Space(icc=page.icc)
             turned = exif.Exif(page.orientation or exif.xmp_orientation(picture.info.get("xmp")))
             return self._from_picture(picture, space, turned, page)
@@ -281,7 +306,8 @@ class Decoder:
         if index or number > 1:
             picture.seek(index)
             self._check_size(*picture.size)
-        picture.load()
+        with silent() if picture.format == "TIFF" else contextlib.nullcontext():
+            picture.load()
         self._check_size(*picture.size)
         return picture
 

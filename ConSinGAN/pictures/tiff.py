@@ -5,6 +5,7 @@ Pillow reads what has 8 bits a sample; what has more, or lies in planes, is read
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import zlib
 from dataclasses import dataclass, field
@@ -148,6 +149,11 @@ def read(path: Path, index: int, description: Page) -> Samples:
 
 def _check_segments(page: TiffPage, file: FileHandle) -> None:
     """Refuse strips and tiles that are not wholly there, or that unpack to more than they hold."""
+    known = (1, *DEFLATE) if importlib.util.find_spec("imagecodecs") is None else ()
+    if known and int(page.compression) not in known:
+        raise ValueError("to be unpacked by imagecodecs")
+    if np.prod(page.chunks, dtype=float) > 4 * np.prod(page.shape, dtype=float) + 2**22:
+        raise ValueError("tiles far larger than the picture")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if count <= 0 or offset + count > file.size:
             raise ValueError("a part of the pixels is missing")
