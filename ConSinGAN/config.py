@@ -47,7 +47,7 @@ class DeviceConfig:
     frame: int | None = option(
         None, "run",
         "of an animation or a file of several pages (default: the first; TIFF: the largest page)",
-        low=1, metavar="N",
+        low=1, high=10**9, metavar="N",
     )  # fmt: skip
 
 
