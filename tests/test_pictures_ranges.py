@@ -57,6 +57,19 @@ def test_white_is_guessed_in_steps(
     assert "a.tif" in caplog.messages[0]
 
 
+def test_a_hot_pixel_does_not_hide_the_bits(tmp_path: Path) -> None:
+    values = np.round(UNIT * 4095).astype(np.uint16)
+    values[3, 5] = 65535
+    read = levels_of(images.read_image(write_tiff(tmp_path / "a.tif", values)))
+    assert np.abs(read[..., 0] - GREY).max(where=values < 4096, initial=0) < 0.2
+
+
+def test_lamps_in_the_dark_stay_lamps(tmp_path: Path) -> None:
+    values = np.full((100, 100), 3000, np.uint16)
+    values[50, 40:44] = 65535
+    assert_levels(images.read_image(write_tiff(tmp_path / "a.tif", values)), values / 257)
+
+
 @pytest.mark.parametrize("white", [255, 65535])
 def test_dark_pictures_are_not_stretched_to_the_last(tmp_path: Path, white: int) -> None:
     values = (UNIT * white * 0.6).astype(np.float32)

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import sys
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from PIL import Image
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.pictures import colour, exif, formats, png, ranges, tiff
+from ConSinGAN.pictures.hush import quiet, silent
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +51,8 @@ def read(
         raise
     except PermissionError as error:
         raise UsageError(f"{flag} {path}: cannot be read: {error.strerror}") from error
+    except MemoryError as error:
+        raise UsageError(f"{flag} {path}: does not fit into memory; make it smaller") from error
     except Exception as error:  # libraries raise many kinds for damaged files
         raise UsageError(f"{flag} {path}: {_reason(head, error)}") from error
     if not mask:
@@ -115,43 +114,6 @@ def _reason(head: bytes, error: Exception) -> str:
             "uncompressed, or run 'pip install imagecodecs'"
         )
     return formats.unreadable(head)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what libraries warn of parts of a file that do not matter from the screen."""
-    loggers = [logging.getLogger(name) for name in ("PIL", "tifffile")]
-    before = [(logger.propagate, logger.handlers) for logger in loggers]
-    for logger in loggers:
-        logger.propagate, logger.handlers = False, [logging.NullHandler()]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, (propagate, handlers) in zip(loggers, before, strict=True):
-            logger.propagate, logger.handlers = propagate, handlers
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Keep from the screen what a C library (libtiff) prints of a damaged file.
-
-    Nothing else may speak meanwhile: what goes to the process's standard error is lost.
-    """
-    try:
-        sys.stderr.flush()
-        screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    except (OSError, AttributeError, ValueError):  # there is no screen
-        yield
-        return
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(screen, 2)
-        os.close(screen)
-        os.close(nowhere)
 
 
 @dataclass

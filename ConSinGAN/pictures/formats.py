@@ -10,6 +10,7 @@ from ConSinGAN.errors import UsageError
 
 HEAD = 4096  # bytes that suffice to tell
 
+TEXT = "a text file"
 RAW = "a camera's raw file"
 SAVE_AS = "save it as PNG or JPEG"
 DEVELOP = "develop it to PNG, TIFF or JPEG"
@@ -116,6 +117,8 @@ def unreadable(head: bytes) -> str:
     known = _from_magic(head) or _from_brand(head) or _from_text(head)
     if known is not None:
         what, advice = known
+        if what == TEXT:
+            return f"is not a readable picture, but {what}; {advice}"
         return f"is {what}, which cannot be read here; {advice}"
     for offset, magic, name in _PICTURES:
         if head.startswith(magic, offset):
@@ -152,4 +155,4 @@ def _from_text(head: bytes) -> tuple[str, str] | None:
         return page
     if "<svg" in start:
         return "an SVG drawing", "export it as PNG"
-    return page if "<html" in start else ("a text file", "name a picture")
+    return page if "<html" in start else (TEXT, "name a picture")

@@ -15,6 +15,7 @@ OVERSHOOT = 1.1  # floats that were resized go this far beyond white
 LEAST = 8  # white is believed if the brightest values come to this fraction of it
 LOOKED_AT = 2**20  # values
 BULK = 0.001  # share of the values at either end that may be strays
+FEW = 2e-5  # the same where the highest value alone tells the number of bits
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def find(samples: np.ndarray, white: float | None = None) -> Range:
         return Range(0, white)
     if samples.dtype == np.uint8:
         return Range(0, 255)
-    low, high = bulk(samples)
+    low, high = bulk(samples, BULK if kind == "f" else FEW)
     if kind == "f":
         return _of_floats(low, high)
     if kind == "u" and samples.dtype.itemsize == 2:
@@ -43,16 +44,19 @@ def find(samples: np.ndarray, white: float | None = None) -> Range:
     return _of_integers(low, high, np.iinfo(samples.dtype))
 
 
-def bulk(samples: np.ndarray) -> tuple[float, float]:
-    """The lowest and the highest value, infinite, undefined and a few stray ones left aside."""
+def bulk(samples: np.ndarray, strays: float = BULK) -> tuple[float, float]:
+    """The lowest and the highest value, infinite, undefined and a few stray ones left aside.
+
+    strays: the share of values that may be, at either end; of few values one.
+    """
     values = samples.reshape(-1)
     values = values[:: max(1, values.size // LOOKED_AT)]
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0
-    low = np.quantile(values, BULK, method="higher")
-    high = np.quantile(values, 1 - BULK, method="lower")
+    low = np.quantile(values, strays, method="higher")
+    high = np.quantile(values, 1 - strays, method="lower")
     if low == high:  # a plain ground: what is on it counts
         low, high = values.min(), values.max()
     return float(low), float(high)

@@ -223,9 +223,8 @@ def interpret(values: np.ndarray, page: Page) -> Samples:
     if number >= 3:
         result.values, result.colours = values[..., :3], "rgb"
         if page.photometric != RGB or number > 4:
-            result.words.append(
-                f"the first three of {number} channels are taken as red, green and blue"
-            )
+            which = f"the first three of {number}" if number > 3 else "its three"
+            result.words.append(f"{which} channels are taken as red, green and blue")
     if page.alpha and number in (2, 4):
         result.alpha, result.premultiplied = values[..., -1], page.alpha == "premultiplied"
     return result
