@@ -131,6 +131,17 @@ def test_what_a_tiff_states_counts(tmp_path: Path) -> None:
         assert_levels(images.read_image(path), values / stated * 255, 0.3)
 
 
+def test_statements_that_cannot_be_right_are_passed_over(tmp_path: Path) -> None:
+    values = np.round(UNIT * 65535).astype(np.uint16)
+    for stated in (1, 255, 50000):  # the last is the largest value of some picture
+        path = write_tiff(tmp_path / "a.tif", values, extratags=[(281, "H", 1, stated, False)])
+        assert_levels(images.read_image(path), GREY, 0.3)
+    path = write_tiff(
+        tmp_path / "b.tif", (UNIT * 0.8).astype(np.float32), extratags=[(341, "f", 1, 0.8, False)]
+    )
+    assert_levels(images.read_image(path), GREY * 0.8, 0.3)
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_packed_samples(tmp_path: Path, bits: int, channels: int) -> None:

@@ -28,15 +28,19 @@ class Range:
 
 
 def find(samples: np.ndarray, white: float | None = None) -> Range:
-    """The range of samples of any kind of number. white: as stated by the file, if it is."""
+    """The range of samples of any kind of number. white: as the file states it, if it does."""
     kind = samples.dtype.kind
     if kind == "b":
         return Range(0, 1)
-    if white is not None:
-        return Range(0, white)
     if samples.dtype == np.uint8:
         return Range(0, 255)
     low, high = bulk(samples, BULK if kind == "f" else FEW)
+    if (
+        white is not None
+        and low >= -0.1 * white
+        and high <= white * (OVERSHOOT if kind == "f" else 1)
+    ):
+        return Range(0, white)  # else the statement is wrong
     if kind == "f":
         return _of_floats(low, high)
     if kind == "u" and samples.dtype.itemsize == 2:

@@ -113,7 +113,11 @@ def _stated_white(page: TiffPage, kind: int, bits: int) -> float | None:
         stated = _value(page, tag)
         stated = max(stated) if isinstance(stated, tuple) and stated else stated
         if isinstance(stated, (int, float)) and 0 < stated < 2.0**bits:
-            return float(stated)
+            # Many writers state the largest value that there is, which says little if it is near.
+            near = (
+                1 if kind == 3 and stated < 1.5 else 65535 if stated > 32767 and bits == 16 else 0
+            )
+            return float(near or stated)
     return None
 
 
