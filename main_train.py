@@ -42,9 +42,11 @@ def main() -> None:
     setup_logging(level)
     run = training.train(config) if config else training.resume(run_dir, flags)
     words = ["python", "evaluate_model.py", "--model_dir", run.path]
-    naive = run.load_config().naive_img
-    if naive is not None:
-        words += ["--naive_img", naive]
+    saved = run.load_config()
+    if saved.naive_img is not None:
+        words += ["--naive_img", saved.naive_img]
+        if saved.fine_tune and saved.frame is not None:
+            words += ["--frame", saved.frame]
     sheet = run.path / "sample_sheet.png"
     console.say(f"done: {run.path}\nlook at {sheet}, then: {console.command(*words)}", sys.stdout)
 

@@ -30,7 +30,7 @@ ARCHITECTURE = (
 OWN_TO_A_RUN = (
     *("fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir"),
     *("gpu", "not_cuda", "threads", "precision", "compile"),
-    *("preview_every", "checkpoint_seconds", "max_megapixels"),
+    *("preview_every", "checkpoint_seconds", "max_megapixels", "frame"),
 )
 
 
@@ -48,6 +48,11 @@ class DeviceConfig:
         low=1, high=1024, metavar="N",
     )  # fmt: skip
     max_megapixels: float = option(100.0, "run", "refuse pictures larger than this", above=0)
+    frame: int | None = option(
+        None, "run",
+        "of an animation or a file of several pages (default: the first; TIFF: the largest page)",
+        low=1, high=10**9, metavar="N",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

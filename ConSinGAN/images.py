@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import io
-import logging
-import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from scipy import ndimage
 from skimage import filters, morphology
 from torch import Tensor
 
-from ConSinGAN.errors import UsageError
 from ConSinGAN.files import write_atomic
+from ConSinGAN.pictures import decode
+from ConSinGAN.pictures.decode import LUMA
 
-log = logging.getLogger(__name__)
-
-Image.MAX_IMAGE_PIXELS = None  # every picture read here is measured before it is decoded
-
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
 
 
@@ -33,16 +26,21 @@ def read_image(
     channels: int = 3,
     flag: str = "--input_name",
     max_megapixels: float = 100.0,
+    frame: int | None = None,
 ) -> Tensor:
-    """Read a picture as people see it: a (1, channels, H, W) float32 tensor in [-1, 1].
+    """Read a picture as a browser shows it: a (1, channels, H, W) float32 tensor in [-1, 1].
 
-    EXIF rotation is applied, grey, palette, CMYK and 16-bit pictures are converted, transparency
-    is put on white. channels: 3 for RGB, 1 for grey. flag: named in error messages.
-    Raises UsageError if the file is missing, is not a picture of at least 2x2 pixels or has more
-    than `max_megapixels`, which is known before it is decoded.
+    Colours become sRGB, EXIF rotation is applied, grey, palette, CMYK, 16-bit and floating point
+    pictures are converted, transparency is put on white. channels: 3 for RGB, 1 for grey
+    (luminance). flag: named in error messages. frame: of an animation or a file of several pages,
+    from 1; None for the first frame or the largest page.
+    Raises UsageError if the file is missing, is not a picture of at least 2x2 pixels, has no such
+    frame or more than `max_megapixels`, which is known before it is decoded.
     """
-    pixels = _read_pixels(path, flag, max_megapixels, background=255)
-    return _to_tensor(pixels if channels == 3 else (pixels @ LUMA)[..., None])
+    pixels = decode.read(path, flag, max_megapixels, frame)
+    if pixels.dtype == np.uint8:
+        pixels = pixels / 255.0
+    return _to_tensor(pixels if channels == 3 else (pixels.astype(np.float64) @ LUMA)[..., None])
 
 
 def _to_tensor(pixels: np.ndarray) -> Tensor:
@@ -59,65 +57,10 @@ def as_written(image: Tensor) -> Tensor:
 def read_mask(path: str | Path, flag: str = "--mask", max_megapixels: float = 100.0) -> Tensor:
     """Read a mask: a (1, 1, H, W) float32 tensor in [0, 1], the picture's luminance.
 
-    Transparent parts count as black. Raises UsageError as `read_image` does.
+    Transparent parts count as black; of labels (0 and 1, say) all but the ground are white.
+    Raises UsageError as `read_image` does.
     """
-    luminance = _read_pixels(path, flag, max_megapixels, background=0) @ LUMA
-    return torch.from_numpy(luminance.astype(np.float32))[None, None]
-
-
-def _read_pixels(path: str | Path, flag: str, max_megapixels: float, background: int) -> np.ndarray:
-    """Decode a picture file to (H, W, 3) float64 in [0, 1]."""
-    path = Path(path)
-    try:
-        os.fspath(path).encode()
-        if not path.exists():
-            raise UsageError(f"{flag} {path}: there is no such file")
-    except (OSError, UnicodeEncodeError) as error:
-        raise UsageError(f"{flag} {str(path)!a}: is no name for a file") from error
-    if not path.is_file():
-        raise UsageError(f"{flag} {path}: is not a picture file")
-    try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore")  # about parts of a file that do not matter
-            megapixels = picture.width * picture.height / 1e6
-            if megapixels > max_megapixels:
-                raise UsageError(
-                    f"{flag} {path}: the picture has {megapixels:.0f} megapixels; "
-                    f"--max_megapixels {max_megapixels:g} allows no more"
-                )
-            picture.load()
-            picture = ImageOps.exif_transpose(picture)
-    except UsageError:
-        raise
-    except Exception as error:  # Pillow raises many kinds for damaged files
-        raise UsageError(f"{flag} {path}: is not a readable picture, or is damaged") from error
-    if min(picture.size) < 2:
-        raise UsageError(f"{flag} {path}: the picture is only {_size_text(picture.size)} pixels")
-    return _to_rgb(picture, path, background)
-
-
-def _to_rgb(picture: Image.Image, path: Path, background: int) -> np.ndarray:
-    pixel_format = picture.mode
-    if pixel_format.startswith("I") or pixel_format == "F":  # more than 8 bits a channel
-        grey = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-        if pixel_format == "F":  # no range is stated: 0..1 or, if brighter, 0..255
-            grey = grey / (1.0 if grey.max() <= 1.0 else 255.0)
-        else:
-            grey = grey / 65535.0
-        grey = grey.clip(0, 1)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        picture = picture.convert("RGBA")
-        if picture.getextrema()[3][0] < 255:
-            colour = "white" if background else "black"
-            log.info("%s: transparent parts are put on %s", path, colour)
-            backdrop = Image.new("RGBA", picture.size, (background,) * 3 + (255,))
-            picture = Image.alpha_composite(backdrop, picture)
-    return np.asarray(picture.convert("RGB"), dtype=np.float64) / 255.0
-
-
-def _size_text(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+    return torch.from_numpy(decode.read_mask(path, flag, max_megapixels))[None, None]
 
 
 def to_bytes(image: Tensor) -> np.ndarray:

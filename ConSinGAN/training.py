@@ -72,8 +72,9 @@ def read_pictures(config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
         if config.input_name == saved.load_config().input_name:
             return saved.pictures_for(config)
     picture = images.read_image(
-        config.input_name, config.nc_im, max_megapixels=config.max_megapixels
-    )
+        config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
+        frame=None if config.fine_tune else config.frame,  # in fine-tuning that of the naive one
+    )  # fmt: skip
     return modes.get(config.train_mode).make_pyramid(picture, config), picture
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,23 +10,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import paint
+from picture_files import assert_levels, levels_of, write_png
 from PIL import Image
-from torch import Tensor
 
 from ConSinGAN import images
 from ConSinGAN.errors import UsageError
-
-
-def levels_of(tensor: Tensor) -> np.ndarray:
-    """(1, 3, H, W) in [-1, 1] as exact, unrounded byte levels (H, W, 3)."""
-    assert tensor.dtype == torch.float32
-    assert tensor.shape[:2] == (1, 3)
-    assert tensor.abs().max() <= 1
-    return ((tensor[0].double() + 1) * 127.5).movedim(0, -1).numpy()
-
-
-def assert_levels(tensor: Tensor, expected: np.ndarray, tolerance: float = 0.01) -> None:
-    np.testing.assert_allclose(levels_of(tensor), expected, atol=tolerance)
 
 
 def in_three(grey: np.ndarray) -> np.ndarray:
@@ -37,21 +23,6 @@ def in_three(grey: np.ndarray) -> np.ndarray:
 
 def save(path: Path, picture: Image.Image, **options: object) -> Path:
     picture.save(path, **options)
-    return path
-
-
-def write_png16(path: Path, levels: np.ndarray) -> Path:
-    """A 16-bit RGB PNG, which Pillow reads but cannot write."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    height, width = levels.shape[:2]
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     return path
 
 
@@ -84,7 +55,7 @@ def test_sixteen_bit_grey(tmp_path: Path) -> None:
 
 
 def test_sixteen_bit_colour(tmp_path: Path) -> None:
-    path = write_png16(tmp_path / "a.png", paint().astype(np.uint16) * 257)
+    path = write_png(tmp_path / "a.png", paint().astype(np.uint16) * 257)
     assert_levels(images.read_image(path), paint(), 1)
 
 

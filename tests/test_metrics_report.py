@@ -14,9 +14,9 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT, Outcome, files_below, paint, write_picture
+from picture_files import write_png
 from PIL import Image
 from specimens import blur, draw, grain, photo, write_inception
-from test_images import write_png16
 from torch import Tensor, nn
 
 from ConSinGAN.config import MetricsConfig
@@ -277,7 +277,7 @@ SAME_PIXELS: dict[str, Callable[[Image.Image, str], object]] = {
     "a.gif": lambda picture, name: picture.quantize(64).save(name),
     "alpha.png": lambda picture, name: picture.convert("RGBA").save(name),
     "palette.png": lambda picture, name: picture.quantize(64).save(name),
-    "deep.png": lambda picture, name: write_png16(
+    "deep.png": lambda picture, name: write_png(
         Path(name), np.asarray(picture).astype(np.uint16) * 257
     ),
 }

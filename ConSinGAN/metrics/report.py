@@ -21,6 +21,7 @@ from ConSinGAN.config import EvalConfig, MetricsConfig
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.files import write_atomic
 from ConSinGAN.metrics import networks, patches
+from ConSinGAN.pictures import decode, formats
 
 if TYPE_CHECKING:
     from ConSinGAN.results import Results
@@ -287,8 +288,12 @@ def measure_files(real: str, fakes: Sequence[str], config: MetricsConfig, output
     files = [path for fake in fakes for path in find_pictures(fake, "FAKE")]
     check_output(output, [*reals, *files])
 
+    frames = choose_frames([*reals, *files], config.frame)
+
     def read(path: Path, flag: str) -> Tensor:
-        picture = images.read_image(path, flag=flag, max_megapixels=config.max_megapixels)
+        picture = images.read_image(
+            path, flag=flag, max_megapixels=config.max_megapixels, frame=frames.get(path)
+        )
         return _checked(picture, f"{flag} {path}")
 
     for path in files:  # a bad one is told before hours of work
@@ -301,6 +306,16 @@ def measure_files(real: str, fakes: Sequence[str], config: MetricsConfig, output
     except OSError as error:
         raise ConSinGANError(f"--output {output}: {error.strerror}") from error
     return report
+
+
+def choose_frames(files: Sequence[Path], frame: int | None) -> dict[Path, int]:
+    """The frame to take of every file with several; UsageError if one is wanted and none has."""
+    if frame is None:
+        return {}
+    chosen = {path: frame for path in files if decode.count_frames(path) > 1}
+    if not chosen:
+        raise UsageError(f"--frame {frame}: none of the files has several frames or pages")
+    return chosen
 
 
 def _checked(picture: Tensor, where: str) -> Tensor:
@@ -338,7 +353,7 @@ def find_pictures(path: str, flag: str) -> list[Path]:
         raise UsageError(f"{flag}: the name is empty")
     try:
         if not Path(path).is_dir():
-            return [Path(path)]
+            return [formats.check_file(path, flag)]
         found = [file for file in Path(path).iterdir() if _is_picture(file)]
     except (OSError, ValueError) as error:  # too long, not allowed, not a name
         reason = getattr(error, "strerror", None) or error

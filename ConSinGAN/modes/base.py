@@ -131,6 +131,11 @@ class Mode:
             raise UsageError(
                 f"{flag}: the model was trained for {self.name}, which makes no composites"
             )
+        if config.frame is not None:
+            raise UsageError(
+                f"--frame {config.frame}: the model was trained for {self.name}, and its "
+                "evaluation reads no picture; leave the flag away"
+            )
 
     def check_loop(self, config: EvalConfig) -> None:
         """Raise UsageError if --loop is asked of a mode that writes no GIFs."""

@@ -44,7 +44,10 @@ class Composite(Mode):
     def read_naive(self, config: TrainConfig, shapes: Sequence[tuple[int, int]]) -> Naive | None:
         if config.naive_img is None:
             return None
-        return load_naive(config.naive_img, None, config.nc_im, shapes, config.max_megapixels)
+        frame = config.frame if config.fine_tune else None  # else it is that of --input_name
+        return load_naive(
+            config.naive_img, None, config.nc_im, shapes, config.max_megapixels, frame
+        )
 
     def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return augment.one_by_one(lambda picture: self.augment(picture, streams), real)
@@ -97,21 +100,22 @@ def naive_of(config: EvalConfig, model: ImageModel) -> Naive:
     """The naive picture that the flags of an evaluation name."""
     shapes = [size for size in (model.picture_size, model.sizes[-1]) if size is not None]
     return load_naive(
-        config.naive_img, config.mask, model.config.nc_im, shapes, config.max_megapixels
-    )
+        config.naive_img, config.mask, model.config.nc_im, shapes, config.max_megapixels,
+        config.frame,
+    )  # fmt: skip
 
 
 def load_naive(
     path: str, mask_path: str | None, channels: int, shapes: Sequence[tuple[int, int]],
-    max_megapixels: float,
+    max_megapixels: float, frame: int | None = None,
 ) -> Naive:  # fmt: skip
     """Read a naive picture and its mask.
 
     mask_path: if None, the mask beside the picture is taken, if there is one. shapes: (h, w) of the
-    training picture, as it was read and at the finest stage.
+    training picture, as it was read and at the finest stage. frame: of `path`.
     Raises UsageError if a file cannot be read, its aspect ratio is another or the mask is empty.
     """
-    picture = images.read_image(path, channels, "--naive_img", max_megapixels)
+    picture = images.read_image(path, channels, "--naive_img", max_megapixels, frame)
     sampling.check_aspect(f"--naive_img {path}", picture, shapes, "the training picture")
     if mask_path is None:
         mask_path = images.find_mask(path)
