@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from conftest import TINY, Outcome, paint, write_picture
 from picture_files import assert_levels, levels_of
 from PIL import Image
 
+import ConSinGAN
 import evaluate_model
 import main_train
 from ConSinGAN import images
@@ -21,6 +23,7 @@ from ConSinGAN.config import prepare
 from ConSinGAN.errors import UsageError
 from ConSinGAN.metrics import __main__ as metrics
 from ConSinGAN.pictures import decode
+from ConSinGAN.training import read_pictures
 
 Script = Callable[..., Outcome]
 
@@ -185,19 +188,19 @@ def test_fine_tuning_takes_the_frame_from_the_naive_picture(
 
 
 def test_a_frame_is_not_handed_on_to_fine_tuning(tmp_path: Path) -> None:
+    """There it is one of the naive picture; the training picture is the run's own."""
     path = save_frames(tmp_path / "a.tif", flat(40), Image.fromarray(paint()))
     options = TINY | {"input_name": str(path), "output_dir": str(tmp_path / "runs"), "frame": 2}
-    import ConSinGAN
-    from ConSinGAN.training import training_frame
-
     run = ConSinGAN.train(train_mode="editing", precision="fp32", **options)
-    tuned = prepare({"fine_tune": True, "model_dir": str(run), "naive_img": "n.png"})
-    assert tuned.frame is None
-    assert training_frame(tuned) == 2  # the picture that the model knows
-    other = prepare(
-        {"fine_tune": True, "model_dir": str(run), "naive_img": "n.png", "input_name": "b.png"}
-    )
-    assert training_frame(other) is None
+    naive = save_frames(tmp_path / "n.tif", flat(40), Image.fromarray(paint(seed=1)))
+    tune = {"fine_tune": True, "model_dir": str(run), "naive_img": str(naive)}
+    assert prepare(tune).frame is None
+    picture = images.read_image(path, frame=2)
+    for frame in (None, 2):
+        config = prepare(tune | ({"frame": frame} if frame else {}))
+        assert torch.equal(read_pictures(config)[1], picture)
+    other = prepare(tune | {"input_name": str(naive), "frame": 2})
+    assert torch.equal(read_pictures(other)[1], images.read_image(naive))
 
 
 def test_evaluation_takes_the_frame_from_the_naive_picture(
