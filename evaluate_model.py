@@ -4,14 +4,16 @@ import logging
 import sys
 from pathlib import Path
 
+from ConSinGAN import console
 from ConSinGAN.config import EvalConfig, prepare_evaluation
 from ConSinGAN.errors import run_script
 from ConSinGAN.options import add_verbosity, make_parser
 
 
 def evaluate(config: EvalConfig) -> Path:
-    """Write what the model's mode draws, or its metrics, into <run>/Evaluation; return that."""
+    """Write what the model's mode draws, or its metrics; return the folder."""
     from ConSinGAN import hardware
+    from ConSinGAN.results import Results
     from ConSinGAN.run import RunDirectory
 
     run = RunDirectory.open(config.model_dir)
@@ -21,14 +23,17 @@ def evaluate(config: EvalConfig) -> Path:
     model = run.load_model(device)
     model.set_precision(precision)
     model.mode.validate_evaluation(config)
-    folder = run.inside("Evaluation")
+    if config.output_dir is None:
+        results = Results(run.inside("Evaluation"), "--model_dir")
+    else:
+        results = Results(Path(config.output_dir))
     if config.metrics:
         from ConSinGAN.metrics.report import measure_model
 
-        print(measure_model(model, config, folder).to_table())
+        measure_model(model, config, results, sys.stdout)
     else:
-        model.mode.evaluate(model, config, folder)
-    return folder
+        model.mode.evaluate(model, config, results)
+    return results.folder
 
 
 def main() -> None:
@@ -41,7 +46,7 @@ def main() -> None:
     from ConSinGAN.monitor import setup_logging
 
     setup_logging(level)
-    print(f"done: {evaluate(config)}")
+    console.say(f"done: {evaluate(config)}", sys.stdout)
 
 
 def run() -> int:

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 
-from ConSinGAN import modes
+from ConSinGAN import console, modes
 from ConSinGAN.config import TrainConfig, prepare
 from ConSinGAN.errors import UsageError, run_script
 from ConSinGAN.options import add_verbosity, make_parser
@@ -41,13 +41,14 @@ def main() -> None:
 
     setup_logging(level)
     run = training.train(config) if config else training.resume(run_dir, flags)
-    evaluate = f'python evaluate_model.py --model_dir "{run.path}"'
+    words = ["python", "evaluate_model.py", "--model_dir", run.path]
     saved = run.load_config()
     if saved.naive_img is not None:
-        evaluate += f' --naive_img "{saved.naive_img}"'
+        words += ["--naive_img", saved.naive_img]
         if saved.fine_tune and saved.frame is not None:
-            evaluate += f" --frame {saved.frame}"
-    print(f"done: {run.path}\nlook at {run.path / 'sample_sheet.png'}, then: {evaluate}")
+            words += ["--frame", saved.frame]
+    sheet = run.path / "sample_sheet.png"
+    console.say(f"done: {run.path}\nlook at {sheet}, then: {console.command(*words)}", sys.stdout)
 
 
 def run() -> int:

@@ -34,8 +34,16 @@ def train(**options: Any) -> Path:
 def load(run_dir: str | Path, device: str = "cpu") -> ImageModel:
     """Load a trained model: it can sample, reconstruct, animate, harmonize and edit.
 
-    Raises ConSinGAN.errors.UsageError if `run_dir` is not a finished run directory.
+    Raises ConSinGAN.errors.UsageError if `run_dir` is not a finished run directory or there is no
+    such device.
     """
+    import torch
+
+    from ConSinGAN.errors import UsageError
     from ConSinGAN.run import RunDirectory
 
-    return RunDirectory.open(run_dir).load_model(device)
+    try:
+        where = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:  # no such device, or not here
+        raise UsageError(f"device {device!r}: {str(error).splitlines()[0]}") from error
+    return RunDirectory.open(run_dir).load_model(where)

@@ -140,12 +140,20 @@ class TrainConfig(ModelConfig):
 
     compile: bool = option(True, "device", "on CUDA, replay every iteration as one recorded graph")
 
+    @property
+    def critic_field(self) -> int:
+        """How many pixels, along each side, one of the critic's scores depends on."""
+        return (self.num_layer + 2) * (self.ker_size - 1 - 2 * self.padd_size) + 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig(MetricsConfig, ModelConfig):
     """What to draw from a trained model; which of these apply depends on the model's mode."""
 
     model_dir: str | None = option(None, "run", "run directory of the trained model", metavar="DIR")
+    output_dir: str | None = option(
+        None, "run", "where to write (default: Evaluation in the run directory)", metavar="DIR"
+    )
     format: str = option("png", "run", "file format of the pictures", choices=("png", "jpg"))
 
     num_samples: int = option(50, "samples", "random samples per size", low=1)
@@ -231,8 +239,12 @@ def prepare_evaluation(flags: Mapping[str, Any]) -> EvalConfig:
 
 
 def prepare(flags: Mapping[str, Any]) -> TrainConfig:
-    """`resolve` typed flags, with the --config file, the run in --model_dir and a seed."""
+    """`resolve` typed flags, with the --config file, the run in --model_dir and a seed.
+
+    In fine-tuning `input_name` is that of the run, to the letter, unless another one was typed.
+    """
     flags, saved = dict(flags), None
+    typed_name = flags.get("input_name")
     config_file = flags.pop("config", None)
     if config_file is not None:
         from_file = read_yaml(config_file)
@@ -245,6 +257,11 @@ def prepare(flags: Mapping[str, Any]) -> TrainConfig:
     config = resolve(flags, saved)
     if config.manualSeed is None:
         config = dataclasses.replace(config, manualSeed=secrets.randbelow(2**31))
+    if saved is not None and config.input_name == saved.input_name:
+        if typed_name is None:
+            return config
+        # Typed, so from here, even if the run's picture had that name where it was trained.
+        return dataclasses.replace(config, input_name=str(Path(config.input_name).absolute()))
     bundled = Path(__file__).resolve().parent.parent / config.input_name
     if not _is_file(config.input_name) and _is_file(bundled):  # in another folder
         config = dataclasses.replace(config, input_name=str(bundled))
@@ -267,11 +284,10 @@ def _check_whole(config: TrainConfig) -> None:
             f"--padd_size must be at most {config.ker_size // 2} for --ker_size {config.ker_size}, "
             f"not {config.padd_size}"
         )
-    field = (config.num_layer + 2) * (config.ker_size - 1 - 2 * config.padd_size) + 1
-    if config.min_size < field:
+    if config.min_size < config.critic_field:
         raise UsageError(
-            f"--min_size must be at least {field}, not {config.min_size}: so many pixels the "
-            "critic's convolutions see (fewer with a smaller --num_layer or --ker_size)"
+            f"--min_size must be at least {config.critic_field}, not {config.min_size}: so many "
+            "pixels the critic's convolutions see (fewer with a smaller --num_layer or --ker_size)"
         )
     if config.nc_im == 2:
         raise UsageError("--nc_im must be 3 (colour) or 1 (grey), not 2")

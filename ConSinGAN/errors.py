@@ -9,6 +9,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import ClassVar
+
+from ConSinGAN import console
 
 MAX_MESSAGE = 1000
 
@@ -17,6 +20,7 @@ class ConSinGANError(Exception):
     """A failure with a message for the user: one line, names the flag or file, says what to do."""
 
     exit_code = 1
+    prefix: ClassVar[str] = "error: "  # before the message on the screen
 
     def __init__(self, message: str) -> None:
         """message: made one line of at most MAX_MESSAGE characters, whatever was typed."""
@@ -46,7 +50,8 @@ def stopping_at_once() -> Iterator[None]:
     """
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        os.write(2, b"interrupted\n")
+        with contextlib.suppress(OSError):
+            os.write(2, b"interrupted\n")
         os._exit(128 + signum)
 
     if threading.current_thread() is not threading.main_thread():
@@ -63,18 +68,24 @@ def run_script(main: Callable[[], None]) -> int:
     """Run a script's main function and return its exit code (0 done, 1 failed, 2 wrong usage).
 
     Errors meant for the user become one line on stderr; anything else is a bug and keeps its
-    traceback.
+    traceback. A screen that is closed, gone or lacks a character fails nothing.
     """
+    console.reserve_descriptors()
     try:
         with stopping_at_once():
             main()
+            console.flush()
     except ConSinGANError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _end(f"{error.prefix}{error}", error.exit_code)
     except OSError as error:  # disk full, read-only or vanished directory
-        print(f"error: {describe(error)}", file=sys.stderr)
-        return 1
+        return _end(f"error: {describe(error)}", 1)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _end("interrupted", 130)
     return 0
+
+
+def _end(message: str, exit_code: int) -> int:
+    """Say the last words, if anybody listens, and return the exit code."""
+    with contextlib.suppress(OSError):
+        console.say(message, sys.stderr)
+    return exit_code

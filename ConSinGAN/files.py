@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,8 +49,11 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where `path` is written before it is renamed."""
-    return path.with_name(f".{path.name}.tmp")
+    """Where `path` is written before it is renamed: another name each time.
+
+    Short, because the system bounds a name's length and `path` may be near it.
+    """
+    return path.with_name(f".{secrets.token_hex(8)}.tmp")
 
 
 def sync_directory(folder: Path) -> None:

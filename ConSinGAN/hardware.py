@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import platform
 from functools import cache
@@ -73,11 +74,14 @@ def _cpu_has(feature: str) -> bool:
     return bool(probe and probe())
 
 
-def memory(device: torch.device) -> int:
-    """Bytes of memory that the device has, free or not."""
+def memory(device: torch.device) -> float:
+    """Bytes of memory that the device has, free or not; infinite where that cannot be known."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return math.inf
 
 
 def training_memory(config: TrainConfig, size: tuple[int, int]) -> int:

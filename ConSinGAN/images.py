@@ -70,6 +70,26 @@ def to_bytes(image: Tensor) -> np.ndarray:
     return np.repeat(levels, 3, axis=-1) if levels.shape[-1] == 1 else np.ascontiguousarray(levels)
 
 
+def to_levels(picture: Tensor) -> Tensor:
+    """A picture as it was read, in the smallest type from which `from_levels` gives it back.
+
+    (1, C, H, W) float32 in [-1, 1] -> uint8 levels, uint16 levels, or itself.
+    """
+    for dtype in (torch.uint8, torch.uint16):
+        levels = ((picture.double() + 1) * (torch.iinfo(dtype).max / 2)).round().to(dtype)
+        if torch.equal(from_levels(levels), picture):
+            return levels
+    return picture
+
+
+def from_levels(levels: Tensor) -> Tensor:
+    """What `to_levels` was given."""
+    if levels.dtype == torch.float32:
+        return levels
+    levels = levels.double().div_(torch.iinfo(levels.dtype).max)
+    return (levels.float() * 2 - 1).clamp(-1, 1)
+
+
 def save_image(image: Tensor | np.ndarray, path: str | Path) -> None:
     """Write one picture, (1, C, H, W) in [-1, 1] or uint8 (H, W, 3); the extension decides how."""
     pixels = to_bytes(image)[0] if isinstance(image, Tensor) else image

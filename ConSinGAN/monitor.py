@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from torch import Tensor
 from tqdm import tqdm
+
+from ConSinGAN import console
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +76,10 @@ class StageMonitor:
         self.scalar_every = max(1, niter // SCALARS_PER_STAGE)
         self.line_every = max(1, niter // LINES_PER_STAGE)
         self.started = self.shown = time.monotonic()
-        self.terminal = sys.stderr.isatty() and log.isEnabledFor(logging.INFO)
+        self.terminal = console.shows_progress()
         self.bar = tqdm(
             total=niter, initial=start, desc=self.title, disable=not self.terminal, leave=True,
-            dynamic_ncols=True, unit="it",
+            dynamic_ncols=True, unit="it", file=console.Stderr(),
         )  # fmt: skip
 
     def is_due(self, done: int) -> bool:
@@ -132,7 +133,7 @@ def setup_logging(level: int = logging.INFO) -> None:
     logging.raiseExceptions = False  # a full disk must not fill the screen
     package = logging.getLogger("ConSinGAN")
     if not package.handlers:
-        handler = logging.StreamHandler()
+        handler = console.StderrHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
         package.addHandler(handler)
         package.propagate = False

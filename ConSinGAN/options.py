@@ -22,6 +22,8 @@ import yaml
 
 from ConSinGAN.errors import UsageError
 
+PATHS = ("PATH", "DIR", "FILE")  # metavars of options that name a file or a folder
+
 
 def option(
     default: Any,
@@ -79,6 +81,8 @@ def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
         value = float(value)  # YAML 1.1 reads 5e-4 as text
     if kind is str and isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if meta["metavar"] in PATHS and isinstance(value, str) and value.startswith("~"):
+        value = os.path.expanduser(value)  # noqa: PTH111 (a Path would change other spellings)
     if type(value) is not kind:
         raise UsageError(f"--{name} takes {_KIND[kind]}, not {value!r}")
     if kind is float and not math.isfinite(value):
@@ -101,46 +105,73 @@ _KIND = {int: "a whole number", float: "a number", str: "a text", bool: "true or
 def build(cls: type, *layers: Mapping[str, Any], source: str = "") -> Any:
     """Make a checked config of dataclass `cls` from layers of values, the last one strongest.
 
-    Raises UsageError on an unknown key or a value out of its range.
+    source: the file that the values are from, if any; a layer that `parse_yaml` made knows the
+    lines. Raises UsageError on an unknown key or a value out of its range.
     """
     values: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.items():
+            line = layer.lines.get(name) if isinstance(layer, FileValues) else None
+            where = f"{source}, line {line}" if source and line else source
             if name not in cls.__dataclass_fields__:
                 close = difflib.get_close_matches(str(name), cls.__dataclass_fields__, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UsageError(f"{source or 'configuration'}: unknown option {name!r}{hint}")
+                raise UsageError(f"{where or 'configuration'}: unknown option {name!r}{hint}")
             try:
                 values[name] = check_value(cls, name, value)
             except UsageError as error:
-                raise UsageError(f"{source}: {error}" if source else str(error)) from None
+                raise UsageError(f"{where}: {error}" if where else str(error)) from None
     return cls(**values)
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+class FileValues(dict):
+    """Option values from a file, and the line of each, counted from 1."""
+
+    def __init__(self, values: Mapping[str, Any], lines: Mapping[str, int]) -> None:
+        super().__init__(values)
+        self.lines = lines
+
+
+def read_yaml(path: str | Path) -> FileValues:
     """Read a YAML file of option values. Raises UsageError naming the file if it is not one."""
     if not str(path):
         raise UsageError("--config needs the name of a YAML file")
     try:
-        if Path(path).stat().st_size > 2**20:
+        file = Path(path).expanduser()
+        if file.stat().st_size > 2**20:
             raise UsageError(f"{path}: too large for a file of options")
-        return parse_yaml(Path(path).read_text(encoding="utf-8"), path)
+        return parse_yaml(file.read_text(encoding="utf-8"), path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RuntimeError) as error:  # no UTF-8, no name for a file, ~nobody
         raise UsageError(f"{path}: not a YAML file") from error
 
 
-def parse_yaml(text: str, path: str | Path) -> dict[str, Any]:
-    """Option values from the text of the file `path`; UsageError as `read_yaml`."""
+def parse_yaml(text: str, path: str | Path) -> FileValues:
+    """Option values from the text of the file `path`.
+
+    Raises UsageError, naming the line, if it is not YAML or more than `option: value` lines.
+    """
     try:
+        node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}{_place(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a YAML file") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected lines of the form 'option: value'")
+    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
     values.pop("run", None)  # what a run's own config.yaml tells about the run
-    return values
+    return FileValues(values, lines)
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Where a text stops being YAML, and why, as far as the parser knows."""
+    mark = getattr(error, "problem_mark", None)
+    line = f", line {mark.line + 1}" if mark is not None else ""
+    problem = getattr(error, "problem", None)
+    return f"{line}: not a YAML file{f' ({problem})' if problem else ''}"
 
 
 # ---------------------------------------------------------------------------------------------

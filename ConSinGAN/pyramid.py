@@ -39,33 +39,47 @@ def scale_factor(finest: tuple[int, int], num_stages: int, min_size: int) -> flo
 
 
 def stage_sizes(
-    size: tuple[int, int], num_stages: int, min_size: int, max_size: int, spacing: callable
-) -> list[tuple[int, int]]:
+    size: tuple[int, int], num_stages: int, min_size: int, max_size: int, spacing: callable,
+    least: int = 2,
+) -> list[tuple[int, int]]:  # fmt: skip
     """(h, w) of every stage, coarsest first, for a picture of `size` (H, W).
 
-    spacing: `dense_scales` or `geometric_scales`.
+    spacing: `dense_scales` or `geometric_scales`. least: what min_size may be lowered to.
     Raises UsageError if the picture is too small for the flags.
     """
     if num_stages < 2:
         raise UsageError(f"--train_stages must be at least 2, not {num_stages}")
     finest = scaled_size(size, finest_scale(size, max_size))
     if min(finest) < min_size:
-        raise UsageError(
-            f"--min_size {min_size}: the picture of {size[1]}x{size[0]} pixels is only "
-            f"{finest[1]}x{finest[0]} at the finest stage; lower --min_size or raise --max_size"
-        )
+        raise UsageError(_too_small(size, finest, min_size, max_size, least))
     factor = scale_factor(finest, num_stages, min_size)
     return [scaled_size(finest, q) for q in spacing(factor, num_stages)] + [finest]
 
 
+def _too_small(
+    size: tuple[int, int], finest: tuple[int, int], min_size: int, max_size: int, least: int
+) -> str:
+    """What to do about a picture whose finest stage is smaller than the coarsest shall be."""
+    picture = f"--min_size {min_size}: the picture of {size[1]}x{size[0]} pixels"
+    lower = f"lower --min_size to {min(finest)}, or " if min(finest) >= least else ""
+    if min(size) < min_size:  # so it is, and no --max_size makes it larger
+        return f"{picture} is too small; {lower}use a larger picture"
+    needed = math.ceil(min_size * max(size) / min(size))  # then the shorter side is min_size
+    return (
+        f"{picture} is only {finest[1]}x{finest[0]} at the finest stage with --max_size "
+        f"{max_size}; {lower}raise --max_size to {needed}"
+    )
+
+
 def make_pyramid(
-    picture: Tensor, num_stages: int, min_size: int, max_size: int, spacing: callable
-) -> list[Tensor]:
+    picture: Tensor, num_stages: int, min_size: int, max_size: int, spacing: callable,
+    least: int = 2,
+) -> list[Tensor]:  # fmt: skip
     """The real pictures, coarsest first, each resized directly from the finest one.
 
     picture: (1, C, H, W) in [-1, 1]; so are the results. Sizes as `stage_sizes` says.
     """
-    stage_sizes(tuple(picture.shape[-2:]), num_stages, min_size, max_size, spacing)
+    stage_sizes(tuple(picture.shape[-2:]), num_stages, min_size, max_size, spacing, least)
     finest = resize(picture, scale=finest_scale(picture.shape[-2:], max_size))
     factor = scale_factor(finest.shape[-2:], num_stages, min_size)
     return [resize(finest, scale=q) for q in spacing(factor, num_stages)] + [finest]

@@ -3,6 +3,7 @@
 TrainedModels/<picture>/<run>/
     config.yaml          every option, and under `run` the versions, device and command line
     reals.safetensors    the real pictures of all stages, "0", "1", ...; "naive" and its "mask"
+    picture.safetensors  the training picture as it was read, if that is larger
     noise.safetensors    the reconstruction's noise, "fixed.0", ..., and "amplitudes"
     sample_sheet.png     the finished model at a glance
     run.log              what was said
@@ -20,6 +21,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
+import os
 import platform
 import secrets
 import shlex
@@ -29,12 +31,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import filelock
 import torch
 import yaml
 from torch import Tensor, nn
 
-from ConSinGAN import files, images, modes
+from ConSinGAN import console, files, images, lock, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import ConSinGANError, UsageError, describe
 from ConSinGAN.models import Critic
@@ -52,6 +53,8 @@ CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one bef
 def run_name(config: TrainConfig, timestamp: str) -> str:
     """The folder of a run below the output directory: `<picture>/<timestamp>_<mode>_...`."""
     stem = Path(config.input_name.replace("\\", "/")).stem
+    if not stem.strip("."):  # of "...png", say: no name for a folder of its own
+        stem = "picture"
     parts = [
         timestamp,
         config.train_mode,
@@ -81,11 +84,12 @@ class RunDirectory:
 
     def __init__(self, path: str | Path, flag: str = "--model_dir") -> None:
         self.path, self.flag = Path(path), flag
+        self.finished = False  # by this process
 
     @classmethod
     def create(
         cls, config: TrainConfig, device: str, reals: Sequence[Tensor] = (),
-        naive: Naive | None = None,
+        naive: Naive | None = None, picture: Tensor | None = None,
     ) -> RunDirectory:  # fmt: skip
         """Make a new directory, never one that exists, with config.yaml and the pictures in it.
 
@@ -111,6 +115,8 @@ class RunDirectory:
         try:
             files.write_atomic(new.path / "config.yaml", files.seal(text))
             new.save_pictures(reals, naive)
+            if picture is not None and max(picture.shape[-2:]) >= config.max_size:
+                new._save("picture", {"picture": images.to_levels(picture)})
             return cls(_rename_to_free(new.path, path))
         except BaseException:
             shutil.rmtree(new.path, ignore_errors=True)
@@ -119,8 +125,13 @@ class RunDirectory:
     @classmethod
     def open(cls, path: str | Path, flag: str = "--model_dir") -> RunDirectory:
         """A run directory that exists. Raises UsageError naming the flag if it is not one."""
-        run = cls(path, flag)
-        if not run.path.is_dir():
+        run = cls(os.path.expanduser(path), flag)  # noqa: PTH111 (a Path may raise)
+        try:
+            there = run.path.is_dir()
+        except (OSError, ValueError) as error:  # too long, not a name
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"{flag} {str(path)!a}: {reason}") from error
+        if not there:
             raise UsageError(f"{flag} {path}: there is no such directory")
         if not (run.path / "config.yaml").is_file():
             raise UsageError(f"{flag} {path}: is not a run directory (no config.yaml in it)")
@@ -149,20 +160,20 @@ class RunDirectory:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes from training here; ends with this process, however that ends."""
-        lock = filelock.FileLock(self.inside(".lock"))
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
+            with lock.hold(self.path):
+                yield
+        except lock.InUse:
             raise UsageError(f"{self.path}: another process is training here") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        if self.finished:
+            lock.remove(self.path)
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
         """Write the package's messages into run.log too."""
-        handler = logging.FileHandler(self.inside("run.log"), delay=True)
+        handler = logging.FileHandler(
+            self.inside("run.log"), delay=True, encoding="utf-8", errors="backslashreplace"
+        )
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         package = logging.getLogger("ConSinGAN")
         package.addHandler(handler)
@@ -179,9 +190,13 @@ class RunDirectory:
         try:
             yield
         except OSError as error:
-            hint = f'; once that is mended: python main_train.py --resume "{self.path}"'
+            hint = f"; once that is mended: {self.resume_command()}"
             left = (self.path / "config.yaml").exists()
             raise ConSinGANError(f"{describe(error)}{hint if left else ''}") from error
+
+    def resume_command(self) -> str:
+        """What to type to go on with this run."""
+        return console.command("python", "main_train.py", "--resume", self.path)
 
     def save_pictures(self, reals: Sequence[Tensor], naive: Naive | None = None) -> None:
         """Save the real pictures of all stages, and the naive one."""
@@ -206,6 +221,41 @@ class RunDirectory:
             if not good or picture.dtype != torch.float32:
                 raise UsageError(f"{self.path}: reals.safetensors does not fit config.yaml")
         return reals, naive
+
+    def picture_size(self) -> tuple[int, int] | None:
+        """(H, W) of the training picture as it was read, if the run keeps that."""
+        try:
+            header = files.read_header(self.inside("picture.safetensors"))
+            height, width = (int(side) for side in header["picture"]["shape"][-2:])
+        except (UsageError, KeyError, TypeError, ValueError):
+            return None
+        return height, width
+
+    def pictures_for(self, config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
+        """The pictures for fine-tuning this run's model: of all stages, and as it was read.
+
+        They are made anew where `config` wants other sizes. Raises UsageError, naming the flag, if
+        that needs the picture as it was read and the run, an old one, does not keep it.
+        """
+        saved = self.load_config()
+        reals, _ = self.load_pictures(saved)
+        kept = self.inside("picture.safetensors").exists()
+        picture = reals[-1] if max(reals[-1].shape[-2:]) < saved.max_size else None  # not reduced
+        if kept:
+            levels = self._series(self._load("picture"), "picture", 1, "picture")[0]
+            if levels.dim() != 4 or levels.shape[:2] != (1, config.nc_im):
+                raise UsageError(f"{self.path}: picture.safetensors does not fit config.yaml")
+            picture = images.from_levels(levels)
+        changed = [n for n in ("max_size", "min_size") if getattr(config, n) != getattr(saved, n)]
+        if not changed:
+            return reals, picture
+        if picture is None:
+            raise UsageError(
+                f"--{changed[0]} {getattr(config, changed[0])}: the run in --model_dir has "
+                f"{getattr(saved, changed[0])} and does not keep its picture in full size; name it "
+                "with --input_name"
+            )
+        return modes.get(config.train_mode).make_pyramid(picture, config), picture
 
     def save_checkpoint(self, state: TrainingState) -> None:
         """Save a run in progress; the checkpoint before stays until this one is whole."""
@@ -234,9 +284,11 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Remove what only a run in progress needs."""
-        for pattern in ("checkpoint*.safetensors", ".*.tmp", "*/.*.tmp", ".lock"):
+        for pattern in ("checkpoint*.safetensors", ".*.tmp", "[0-9]*/.*.tmp"):
             for leftover in self.path.glob(pattern):
                 leftover.unlink(missing_ok=True)
+        lock.remove(self.path)
+        self.finished = True
 
     def is_finished(self, config: TrainConfig) -> bool:
         """Whether the last stage is saved and nothing is in progress."""
@@ -264,9 +316,14 @@ class RunDirectory:
         config = self.load_config()
         mode = modes.get(config.train_mode)
         if not self.is_finished(config):
+            if lock.is_held(self.path):
+                raise UsageError(
+                    f"{self.flag} {self.path}: the run is being trained right now; wait until it "
+                    "is done, or look at the previews in its folders"
+                )
             raise UsageError(
-                f"{self.flag} {self.path}: the run is not finished; go on with "
-                f'python main_train.py --resume "{self.path}"'
+                f"{self.flag} {self.path}: the run is not finished; go on with: "
+                f"{self.resume_command()}"
             )
         reals, _ = self.load_pictures(config)
         with torch.device("meta"):  # no memory until the shapes are known to fit
@@ -275,6 +332,7 @@ class RunDirectory:
                 generator.grow()
         self._load_weights(generator, f"{config.train_stages - 1}/netG")
         model = ImageModel(config, mode, generator.to(device), [r.to(device) for r in reals])
+        model.picture_size = self.picture_size() or model.sizes[-1]
         noise = self._load("noise")
         fixed = self._series(noise, "fixed.{}", config.train_stages, "noise")
         model.fixed_noise = [z.to(device) for z in fixed]

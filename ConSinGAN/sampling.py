@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ConSinGAN import images
-from ConSinGAN.config import TrainConfig
+from ConSinGAN.config import EvalConfig, TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.models import Critic, Generator
 from ConSinGAN.noise import NoiseShape, RandomStreams
+from ConSinGAN.options import check_value
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.resize import resize
 
@@ -53,6 +55,7 @@ class ImageModel:
 
     reals: the pictures of all stages, (1, C, h, w) in [-1, 1]. fixed_noise: the reconstruction's
     input for every stage grown so far. noise_amp: their amplitudes; the first is never used.
+    picture_size: (H, W) of the training picture as it was read, if that is known.
     """
 
     config: TrainConfig
@@ -61,6 +64,7 @@ class ImageModel:
     reals: list[Tensor]
     fixed_noise: list[Tensor] = field(default_factory=list)
     noise_amp: list[float] = field(default_factory=list)
+    picture_size: tuple[int, int] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -133,9 +137,24 @@ class ImageModel:
 
         scale: factors of (height, width); size: an exact (h, w) in pixels instead. A picture
         depends on the seed and on its position only as far as it is drawn with others in batches.
+        Raises UsageError, at once, if an argument is wrong.
         """
+        num = check_value(EvalConfig, "num_samples", _plain(num))
+        seed = check_value(EvalConfig, "seed", _plain(seed))
         streams = streams or RandomStreams(seed, self.device)
-        sizes = self.sizes_for(size) if size else self.scaled_sizes(*scale)
+        if size is not None:
+            sizes = self.sizes_for(check_value(EvalConfig, "size", _plain_pair(size)))
+        else:
+            factors = _plain_pair(scale)
+            if not isinstance(factors, tuple) or len(factors) != 2:
+                raise UsageError(f"scale takes two factors, (height, width), not {scale!r}")
+            names = ("scale_h", "scale_w")
+            sizes = self.scaled_sizes(*map(partial(check_value, EvalConfig), names, factors))
+        return self._sample(num, streams, sizes)
+
+    def _sample(
+        self, num: int, streams: RandomStreams, sizes: list[tuple[int, int]]
+    ) -> Iterator[Tensor]:
         batch = max(1, min(8, BATCH_PIXELS // (sizes[-1][0] * sizes[-1][1])))
         for start in range(0, num, batch):
             noise = self.random_noise(streams, min(batch, num - start), sizes)
@@ -172,8 +191,17 @@ class ImageModel:
 
         naive: (1, C, H, W) in [-1, 1], of any size with the training picture's aspect ratio.
         mask: (1, 1, H, W) in [0, 1]; outside of it (below one half) the naive picture is kept.
-        Raises UsageError if the model was not trained for composites or the mask is empty.
+        Raises UsageError if the model was not trained for composites, naive or mask has not that
+        shape, or the mask is empty.
         """
+        check_picture("naive", naive, self.config.nc_im)
+        shapes = [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
+        check_aspect("naive", naive, shapes, "the training picture")
+        if mask is not None:
+            check_picture("mask", mask, 1)
+            check_aspect("mask", mask, [tuple(naive.shape[-2:])], "the naive picture")
+            if mask.max() < 0.5:
+                raise UsageError("--mask: the mask is empty; paint the edited part white")
         streams = RandomStreams(seed, self.device)
         coarsest = resize(naive, size=self.sizes[0]).to(self.device)
         noise = [self.mode.naive_input(coarsest, streams), *self.fixed_noise[1:]]
@@ -187,10 +215,49 @@ class ImageModel:
         """The mask at the picture's size, grown and blurred as the mode wants it."""
         if tuple(mask.shape[-2:]) != self.sizes[-1]:
             mask = resize(mask, size=self.sizes[-1])
-        edited = mask[0, 0].cpu().numpy() >= 0.5
-        if not edited.any():
-            raise UsageError("--mask: the mask is empty; paint the edited part white")
+        covered = mask[0, 0].cpu().numpy()  # share of each pixel
+        # What is thin or small vanishes when it is shrunk; then its most covered pixels stay.
+        edited = covered >= min(0.5, covered.max() / 2)
         return images.soften_mask(edited, self.mode.mask_radius)
+
+
+def check_picture(what: str, picture: Tensor, channels: int) -> None:
+    """Raise UsageError unless this is (1, channels, H, W), H and W at least 2, finite numbers."""
+    wanted = f"{what} must be a (1, {channels}, H, W) tensor of finite numbers"
+    if not isinstance(picture, Tensor):
+        raise UsageError(f"{wanted}, not {type(picture).__name__}")
+    shape = tuple(picture.shape)
+    if len(shape) != 4 or shape[:2] != (1, channels) or min(shape[2:]) < 2:
+        raise UsageError(f"{wanted}, not of shape {shape}")
+    if not picture.is_floating_point() or not bool(picture.isfinite().all()):
+        raise UsageError(f"{wanted}; not all of this one's are ({picture.dtype})")
+
+
+def check_aspect(what: str, picture: Tensor, shapes: Sequence[tuple[int, int]], whose: str) -> None:
+    """Raise UsageError unless the picture (.., H, W) has the shape, at any size, of one (h, w).
+
+    2 % and one pixel more or less allow for rounding at small sizes. what: is compared; whose: the
+    first shape is, which the error names.
+    """
+    height, width = picture.shape[-2:]
+    if any(abs(h * width / height - w) <= 1 + 0.02 * w for h, w in shapes):
+        return
+    raise UsageError(
+        f"{what}: its shape {width}x{height} does not fit {whose}, {shapes[0][1]}x{shapes[0][0]} "
+        "(width x height); crop it or use the picture that it was made from"
+    )
+
+
+def _plain(value: object) -> object:
+    """A number of numpy or torch as Python's own; anything else as it is."""
+    return value.item() if isinstance(value, (np.generic, Tensor)) and value.ndim == 0 else value
+
+
+def _plain_pair(values: object) -> object:
+    """`_plain` of all values of a sequence; anything else as it is."""
+    if isinstance(values, (tuple, list, np.ndarray, torch.Size)):
+        return tuple(_plain(value) for value in values)
+    return values
 
 
 def random_walk(

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 
 from ConSinGAN import hardware, images, losses, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.errors import describe
 from ConSinGAN.graphs import GraphedStep
 from ConSinGAN.interrupts import Interrupted, Interrupts
 from ConSinGAN.models import Critic
@@ -48,30 +49,33 @@ def train(config: TrainConfig) -> RunDirectory:
     Everything that can be wrong with flags and files raises UsageError before anything is written.
     """
     device, config = prepare_device(config)
-    picture = images.read_image(
-        config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
-        frame=training_frame(config),
-    )  # fmt: skip
     mode = modes.get(config.train_mode)
-    reals = mode.make_pyramid(picture, config)
+    reals, picture = read_pictures(config)
     size = tuple(reals[-1].shape[-2:])
-    naive = mode.read_naive(config, size)
+    shapes = [size] if picture is None else [tuple(picture.shape[-2:]), size]
+    naive = mode.read_naive(config, shapes)
     hardware.check_training_size(config, size, device)
     state = begin(config, reals, device)
-    run = RunDirectory.create(config, hardware.describe(device), reals, naive)
+    run = RunDirectory.create(config, hardware.describe(device), reals, naive, picture)
     with run.explaining(), run.lock(), run.logging():
         train_stages(state, run, naive)
     return run
 
 
-def training_frame(config: TrainConfig) -> int | None:
-    """Which frame of --input_name to train on: in fine-tuning, where --frame is --naive_img's, the
-    one that the model was trained on."""
-    if not config.fine_tune:
-        return config.frame
-    saved = RunDirectory.open(config.model_dir).load_config()
-    same = saved.input_name == config.input_name and not saved.fine_tune
-    return saved.frame if same else None
+def read_pictures(config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
+    """The real pictures of all stages, and the training picture as it was read.
+
+    Fine-tuning takes those that the run in --model_dir keeps, unless another picture is named.
+    """
+    if config.fine_tune:
+        saved = RunDirectory.open(config.model_dir)
+        if config.input_name == saved.load_config().input_name:
+            return saved.pictures_for(config)
+    picture = images.read_image(
+        config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
+        frame=None if config.fine_tune else config.frame,  # there it is that of --naive_img
+    )  # fmt: skip
+    return modes.get(config.train_mode).make_pyramid(picture, config), picture
 
 
 def resume(path: str | Path, typed: Mapping[str, object]) -> RunDirectory:
@@ -194,10 +198,7 @@ def train_stage(
                 check_finite(terms, state, run)
             monitor.update(state.iteration, terms)
             if state.iteration % config.preview_every == 0 or state.iteration == config.niter:
-                previews = RandomStreams(
-                    [1, config.manualSeed, stage, state.iteration], model.device
-                )
-                model.mode.preview(model, folder, state.iteration, previews, naive)
+                preview(state, folder, naive)
             if due or interrupts.received:
                 run.save_checkpoint(state)
                 saved_at = time.monotonic()
@@ -205,8 +206,20 @@ def train_stage(
                 raise Interrupted(
                     interrupts.received,
                     f"interrupted in stage {stage + 1}, iteration {state.iteration}; go on with: "
-                    f'python main_train.py --resume "{run.path}"',
+                    f"{run.resume_command()}",
                 )
+
+
+def preview(state: TrainingState, folder: Path, naive: Naive | None) -> None:
+    """Draw what the mode shows of its current state; that this fails is no reason to stop."""
+    model = state.model
+    seed = [1, model.config.manualSeed, state.stage, state.iteration]
+    try:
+        model.mode.preview(model, folder, state.iteration, RandomStreams(seed, model.device), naive)
+    except Exception as error:
+        reason = describe(error) if isinstance(error, OSError) else str(error).split("\n")[0]
+        log.warning("%s: no preview at iteration %d: %s", folder, state.iteration, reason)
+        log.debug("the preview's traceback", exc_info=True)
 
 
 def begin_stage(model: ImageModel, streams: RandomStreams) -> None:

@@ -34,6 +34,7 @@ import textbook
 from ConSinGAN import hardware, modes
 from ConSinGAN.config import EvalConfig, TrainConfig
 from ConSinGAN.noise import RandomStreams
+from ConSinGAN.results import Results
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers
 from ConSinGAN.training import Iteration
@@ -210,7 +211,7 @@ def compare_sampling(device: torch.device, dtype: torch.dtype, num_samples: int 
     config = replace(EvalConfig(), num_samples=num_samples, scale_h=1.0)
     with tempfile.TemporaryDirectory() as folder:
         runs = [
-            lambda: model.mode.evaluate(model, config, Path(folder)),
+            lambda: model.mode.evaluate(model, config, Results(Path(folder))),
             lambda: textbook.save_samples(
                 generator, model.sizes, stage.noise_shapes(), model.noise_amp, Path(folder), 20
             ),

@@ -21,7 +21,8 @@ from ConSinGAN import files
 
 Script = Callable[..., Outcome]
 
-RUN = {"config.yaml", "reals.safetensors", "noise.safetensors", "sample_sheet.png", "run.log"}
+RUN = {"config.yaml", "reals.safetensors", "picture.safetensors", "noise.safetensors",
+       "sample_sheet.png", "run.log"}  # fmt: skip
 STAGE = {
     "netG.safetensors", "netD.safetensors", "real_scale.png", "sample_sheet.png", "events",
     "reconstruction_2.png", "fake_sample_2.png",
@@ -35,19 +36,19 @@ SAMPLE_FOLDERS = [
     "random_samples", "random_samples_scale_h_1_scale_w_2", "random_samples_scale_h_2_scale_w_1",
     "random_samples_scale_h_2_scale_w_2",
 ]  # fmt: skip
-SAMPLES = {"reconstruction.png"} | {
+SAMPLES = {".manifest", "reconstruction.png"} | {
     f"{folder}/gen_sample_{i}.png" for folder in SAMPLE_FOLDERS for i in range(2)
 }
-GIFS = {"reconstruction.png"} | {
+GIFS = {".manifest", "reconstruction.png"} | {
     f"start_scale={start}_alpha=0.1_beta={beta}.gif"
     for start, beta in itertools.product((0, 1), (0.8, 0.85, 0.9, 0.95))
 }
 EVALUATION = {
     "generation": SAMPLES, "retarget": SAMPLES, "animation": GIFS,
-    "harmonization": {"harmonized_wo_mask.png", "harmonized_w_mask.png", "real_image.png",
-                      "reconstruction.png"},
-    "editing": {"edited_wo_mask.png", "edited_w_mask.png", "real_image.png",
-                "reconstruction.png"},
+    "harmonization": {".manifest", "harmonized_wo_mask_naive.png", "harmonized_w_mask_naive.png",
+                      "real_image.png", "reconstruction.png"},
+    "editing": {".manifest", "edited_wo_mask_naive.png", "edited_w_mask_naive.png",
+                "real_image.png", "reconstruction.png"},
 }  # fmt: skip
 COMPOSITES = ("harmonization", "editing")
 FEW = ["--not_cuda", "--num_samples", 2, "--num_frames", 3]
@@ -142,7 +143,7 @@ def test_fine_tuning_on_another_picture(
     assert run.parent.name == "other"
     naive = ["--naive_img", "other_naive.jpg", "--not_cuda"]
     assert_silent(script(evaluate_model, "--model_dir", run, *naive))
-    with Image.open(run / "Evaluation" / "edited_wo_mask.png") as picture:
+    with Image.open(run / "Evaluation" / "edited_wo_mask_other_naive.png") as picture:
         assert picture.size == (24, 22)
 
 
@@ -202,9 +203,8 @@ def test_samples_of_other_sizes(
     flags: list, folder: str, size: tuple[int, int], run_of: Callable, script: Script
 ) -> None:
     made = evaluate(script, run_of("generation"), *flags)
-    assert files_below(made) == {
-        "reconstruction.png", f"{folder}/gen_sample_0.png", f"{folder}/gen_sample_1.png"
-    }  # fmt: skip
+    samples = {f"{folder}/gen_sample_{i}.png" for i in range(2)}
+    assert files_below(made) == {".manifest", "reconstruction.png"} | samples
     with Image.open(made / folder / "gen_sample_0.png") as picture:
         assert picture.size == size
 
@@ -226,7 +226,7 @@ def test_jpegs_if_wanted(mode: str, desk: Path, run_of: Callable, script: Script
     made = evaluate(script, run_of(mode), "--format", "jpg", *naive)
     names = files_below(made)
     assert {name.replace(".jpg", ".png") for name in names} == EVALUATION[mode]
-    for name in names:
+    for name in names - {".manifest"}:
         with Image.open(made / name) as picture:
             assert picture.format == "JPEG"
 
@@ -242,7 +242,7 @@ def test_gifs_have_the_wanted_frames_and_speed(run_of: Callable, script: Script)
 def test_a_mask_may_lie_anywhere_or_be_absent(desk: Path, run_of: Callable, script: Script) -> None:
     (desk / "naive_mask.png").rename(desk / "elsewhere.png")
     run = run_of("harmonization")
-    without = EVALUATION["harmonization"] - {"harmonized_w_mask.png"}
+    without = EVALUATION["harmonization"] - {"harmonized_w_mask_naive.png"}
     made = evaluate(script, run, "--naive_img", "naive.png")
     assert files_below(made) == without
     evaluate(script, run, "--naive_img", "naive.png", "--mask", "elsewhere.png")
@@ -276,7 +276,7 @@ def test_scripts_from_a_shell(desk: Path) -> None:
     out = python("main_train.py", *tiny_flags(input_name="a picture v1.2.png"))
     run = only_run()
     assert run.parent.name == "a picture v1.2"
-    assert f'--model_dir "{run}"' in out
+    assert f"--model_dir '{run}'" in out
     python("evaluate_model.py", "--model_dir", run, *FEW)
     assert files_below(run / "Evaluation") == SAMPLES
 

@@ -132,7 +132,7 @@ def test_composites_are_measured_as_their_files(mode: str, run_of: RunOf, script
     run = run_of(mode)
     content = metrics(script, run)
     evaluate(script, run)
-    (result,) = (run / "Evaluation").glob("*_wo_mask.png")
+    (result,) = (run / "Evaluation").glob("*_wo_mask_*.png")
     assert_same_metrics(content, compare(script, run / "1" / "real_scale.png", result))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 
 import pytest
@@ -69,12 +70,32 @@ def test_picture_already_at_min_size(spacing: Spacing) -> None:
 
 
 @both
-@pytest.mark.parametrize("size", [(24, 300), (300, 24), (24, 24), (40, 900)])
-def test_picture_smaller_than_min_size_is_refused(spacing: Spacing, size: tuple[int, int]) -> None:
-    with pytest.raises(UsageError, match=r"--min_size 25.*--max_size"):
-        stage_sizes(size, 6, 25, 250, spacing)
-    with pytest.raises(UsageError, match="--min_size 25"):
-        make_pyramid(torch.zeros(1, 3, *size), 6, 25, 250, spacing)
+@pytest.mark.parametrize(
+    ("size", "helps", "does_not"),
+    [
+        ((24, 300), ["lower --min_size to 20", "larger picture"], "--max_size"),
+        ((300, 24), ["lower --min_size to 20", "larger picture"], "--max_size"),
+        ((24, 24), ["lower --min_size to 24", "larger picture"], "--max_size"),
+        ((10, 24), ["larger picture"], "lower"),
+        ((40, 900), ["raise --max_size to 563", "lower --min_size to 12"], "larger picture"),
+        ((40, 1250), ["raise --max_size to 782"], "lower"),
+    ],
+)
+def test_what_helps_a_picture_that_is_too_small(
+    spacing: Spacing, size: tuple[int, int], helps: list[str], does_not: str
+) -> None:
+    """And that it does help is seen by doing it."""
+    for make in (stage_sizes, lambda size, *rest: make_pyramid(torch.zeros(1, 3, *size), *rest)):
+        with pytest.raises(UsageError, match="--min_size 25") as caught:
+            make(size, 6, 25, 250, spacing, 11)
+        message = str(caught.value)
+        assert f"{size[1]}x{size[0]}" in message
+        assert all(words in message for words in helps)
+        assert does_not not in message
+    values = re.findall(r"--(m\w+) to (\d+)", message)
+    for name, value in values:
+        sizes = {"min_size": 25, "max_size": 250, name: int(value)}
+        stage_sizes(size, 6, sizes["min_size"], sizes["max_size"], spacing)
 
 
 @pytest.mark.parametrize("num_stages", [1, 0, -3])

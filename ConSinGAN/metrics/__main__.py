@@ -4,8 +4,10 @@ REAL is a picture file (or a folder with just one); every FAKE a picture file or
 """
 
 import logging
+import os
 import sys
 
+from ConSinGAN import console
 from ConSinGAN.config import MetricsConfig, check_device
 from ConSinGAN.errors import run_script
 from ConSinGAN.options import add_verbosity, build, make_parser
@@ -25,6 +27,7 @@ def main() -> None:
     flags = vars(parser.parse_args())
     level = flags.pop("level", logging.INFO)
     real, fakes, output = (flags.pop(name) for name in ("real", "fakes", "output"))
+    output = os.path.expanduser(output)  # noqa: PTH111 (not a Path, which alters what was typed)
     config = build(MetricsConfig, flags)
     check_device(config)
     from ConSinGAN import hardware
@@ -33,8 +36,8 @@ def main() -> None:
 
     setup_logging(level)
     hardware.tune()
-    print(report.measure_files(real, fakes, config, output).to_table())
-    print(f"done: {output}")
+    table = report.measure_files(real, fakes, config, output).to_table()
+    console.say(f"{table}\ndone: {output}", sys.stdout)
 
 
 def run() -> int:

@@ -10,14 +10,13 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import torch
 import yaml
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from ConSinGAN import hardware, images
+from ConSinGAN import console, hardware, images
 from ConSinGAN.config import EvalConfig, MetricsConfig
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.files import write_atomic
@@ -25,6 +24,7 @@ from ConSinGAN.metrics import networks, patches
 from ConSinGAN.pictures import decode, formats
 
 if TYPE_CHECKING:
+    from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
 log = logging.getLogger(__name__)
@@ -93,10 +93,9 @@ def measure(
     because weights are missing, say, becomes a note. Raises UsageError if a picture is smaller than
     a patch, a weight file is bad or there are no pictures.
     """
-    silent = None if log.isEnabledFor(logging.INFO) else True  # None: where there is no terminal
     with _full_float32():
         meter = _Meter(real, config)
-        for fake in tqdm(fakes, "measuring", total, leave=False, disable=silent, unit="picture"):
+        for fake in console.progress(fakes, "measuring", total, "picture"):
             meter.add(fake)
         return meter.finish()
 
@@ -251,17 +250,30 @@ def _size_text(picture: Tensor) -> str:
 # A trained model, and pictures in files -------------------------------------------------------
 
 
-def measure_model(model: ImageModel, config: EvalConfig, folder: Path) -> Report:
-    """Measure what the model draws, as PNG files would be, and write <folder>/metrics.yaml."""
+def measure_model(
+    model: ImageModel, config: EvalConfig, results: Results, stream: TextIO | None
+) -> Report:
+    """Measure what the model draws, as PNG files would be; print and write metrics.yaml.
+
+    Where no file can be written, which is found out and said before the work, the table is printed
+    to `stream` all the same.
+    """
+    folder = results.folder
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file where a folder should be; rename it")
     total, pictures = model.mode.pictures(model, config)
+    unwritable = results.why_unwritable()
+    if unwritable is not None:
+        log.warning("%s: cannot be written: %s; the metrics are printed and not kept (another "
+                    "folder: --output_dir)", folder, unwritable)  # fmt: skip
     written = (_checked(images.as_written(picture), "--size") for picture in pictures)
     report = measure(images.as_written(model.real), written, config, total)
     report.about["settings"]["precision"] = hardware.PRECISION_NAMES[model.generator.dtype]
     report.about |= {"model": str(config.model_dir)}
-    folder.mkdir(exist_ok=True)
-    write_atomic(folder / "metrics.yaml", report.to_yaml().encode())
+    console.say(report.to_table(), stream)
+    if unwritable is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / "metrics.yaml", report.to_yaml().encode())
     return report
 
 

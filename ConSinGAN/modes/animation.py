@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ConSinGAN import console
 from ConSinGAN.modes.base import Mode, Naive, images, noise
 
 if TYPE_CHECKING:
@@ -12,11 +14,12 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import EvalConfig
     from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
 ALPHA = 0.1
 BETAS = (0.80, 0.85, 0.90, 0.95)
-START_SCALES = (0, 1, 2)
+NUM_STARTS = 3  # first stages that move: 0, 1, 2, as far as there are stages
 PREVIEW_FRAMES = 20
 
 
@@ -41,13 +44,13 @@ class Animation(Mode):
         frames = list(model.animate(PREVIEW_FRAMES, start, ALPHA))
         images.save_gif(frames, folder / "animation.gif", fps=10)
 
-    def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        images.save_image(model.reconstruct(), folder / f"reconstruction.{config.format}")
-        for start_scale in START_SCALES:
-            if start_scale >= model.generator.num_stages:
-                break  # nothing would move
-            for beta in BETAS:
-                frames = model.animate(config.num_frames, start_scale, ALPHA, beta, config.seed)
+    def evaluate(self, model: ImageModel, config: EvalConfig, results: Results) -> None:
+        with results:
+            path = results.path(f"reconstruction.{config.format}")
+            images.save_image(model.reconstruct(), path)
+            starts = range(min(NUM_STARTS, model.generator.num_stages))
+            for start_scale, beta in itertools.product(starts, BETAS):
                 name = f"start_scale={start_scale}_alpha={ALPHA}_beta={beta}.gif"
-                images.save_gif(list(frames), folder / name, config.fps)
+                frames = model.animate(config.num_frames, start_scale, ALPHA, beta, config.seed)
+                shown = console.progress(frames, name, config.num_frames, "frame")
+                images.save_gif(list(shown), results.path(name), config.fps)

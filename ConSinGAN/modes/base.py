@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ConSinGAN import console
 from ConSinGAN.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
     from ConSinGAN.config import EvalConfig, TrainConfig
     from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
 
@@ -83,8 +85,9 @@ class Mode:
     def make_pyramid(self, picture: Tensor, config: TrainConfig) -> list[Tensor]:
         """The real pictures of all stages, coarsest first."""
         return pyramid.make_pyramid(
-            picture, config.train_stages, config.min_size, config.max_size, self.spacing
-        )
+            picture, config.train_stages, config.min_size, config.max_size, self.spacing,
+            least=config.critic_field,
+        )  # fmt: skip
 
     def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         """The stage-0 input of the reconstruction; real: the coarsest picture (1, C, h, w)."""
@@ -98,8 +101,11 @@ class Mode:
         """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
         raise UsageError(f"--model_dir: a model trained for {self.name} makes no composites")
 
-    def read_naive(self, config: TrainConfig, size: tuple[int, int]) -> Naive | None:
-        """The picture of --naive_img, if any, for a finest stage of `size` (h, w)."""
+    def read_naive(self, config: TrainConfig, shapes: Sequence[tuple[int, int]]) -> Naive | None:
+        """The picture of --naive_img, if any.
+
+        shapes: (h, w) of the training picture, as it was read and at the finest stage.
+        """
         return None
 
     def preview(
@@ -129,42 +135,60 @@ class Mode:
                 "evaluation reads no picture; leave the flag away"
             )
 
-    def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
-        """Write the reconstruction and random samples at several sizes into `folder`.
+    def evaluate(self, model: ImageModel, config: EvalConfig, results: Results) -> None:
+        """Write the reconstruction and random samples at several sizes.
 
-        The folder is made once the input files are known to be good.
+        Nothing is written before the input files are known to be good.
         """
-        for scale, size, _ in sample_sets(config):
-            hardware.check_sample_size(model, size or model.scaled_sizes(*scale)[-1], "--size")
-        folder.mkdir(exist_ok=True)
-        images.save_image(model.reconstruct(), folder / f"reconstruction.{config.format}")
-        for scale, size, name in sample_sets(config):
-            target = folder / name
-            target.mkdir(parents=True, exist_ok=True)
-            pictures = model.sample(config.num_samples, config.seed, scale=scale, size=size)
-            with images.ImageWriter() as writer:
-                for index, picture in enumerate(pictures):
-                    path = target / f"gen_sample_{index}.{config.format}"
-                    writer.save(images.to_bytes(picture)[0], path)
+        sets = sample_sets(config)
+        for sample_set in sets:
+            sample_set.check(model)
+        with results, images.ImageWriter() as writer:
+            reconstruction = images.to_bytes(model.reconstruct())[0]
+            writer.save(reconstruction, results.path(f"reconstruction.{config.format}"))
+            for sample_set in sets:
+                pictures = sample_set.draw(model, config)
+                shown = console.progress(pictures, sample_set.name, config.num_samples, "picture")
+                for index, picture in enumerate(shown):
+                    name = f"{sample_set.name}/gen_sample_{index}.{config.format}"
+                    writer.save(images.to_bytes(picture)[0], results.path(name))
 
     def pictures(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         """What `--metrics` measures: the number of pictures, and the pictures, (1, C, h, w)."""
-        scale, size, _ = sample_sets(config)[0]
-        hardware.check_sample_size(model, size or model.scaled_sizes(*scale)[-1], "--size")
-        pictures = model.sample(config.num_samples, config.seed, scale=scale, size=size)
-        return config.num_samples, pictures
+        first = sample_sets(config)[0]
+        first.check(model)
+        return config.num_samples, first.draw(model, config)
 
 
-def sample_sets(config: EvalConfig) -> list[tuple[tuple[float, float], Any, str]]:
-    """Which sizes to sample at, and in which folders: [(scale (h, w), size or None, name)]."""
+@dataclass(frozen=True)
+class SampleSet:
+    """Random samples of one size, and the folder that they go to."""
+
+    name: str
+    scale: tuple[float, float] = (1.0, 1.0)  # height, width
+    size: tuple[int, int] | None = None  # (h, w) in pixels, instead of the scale
+
+    def check(self, model: ImageModel) -> None:
+        """Raise UsageError, naming the flag, if such a picture does not fit into memory."""
+        size = self.size or model.scaled_sizes(*self.scale)[-1]
+        flag = "--size" if self.size else "--scale_h/--scale_w"
+        hardware.check_sample_size(model, size, flag)
+
+    def draw(self, model: ImageModel, config: EvalConfig) -> Iterator[Tensor]:
+        """The pictures, (1, C, h, w), one after the other."""
+        return model.sample(config.num_samples, config.seed, scale=self.scale, size=self.size)
+
+
+def sample_sets(config: EvalConfig) -> list[SampleSet]:
+    """Which sizes to sample at."""
     if config.size is not None:
         height, width = config.size
-        return [((1.0, 1.0), config.size, f"random_samples_size_h_{height}_w_{width}")]
+        return [SampleSet(f"random_samples_size_h_{height}_w_{width}", size=config.size)]
     if config.scale_h is not None or config.scale_w is not None:
         scales = [(config.scale_h or 1.0, config.scale_w or 1.0)]
     else:
-        scales = [(1, 1), (1, 2), (2, 1), (2, 2)]
-    return [(scale, None, _folder_name(*scale)) for scale in scales]
+        scales = [(1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0)]
+    return [SampleSet(_folder_name(*scale), scale) for scale in scales]
 
 
 def _folder_name(scale_h: float, scale_w: float) -> str:

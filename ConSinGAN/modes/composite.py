@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,15 +10,21 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.modes.base import Lazy, Mode, Naive, images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from ConSinGAN.config import EvalConfig, TrainConfig
     from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
+log = logging.getLogger(__name__)
+
 augment = Lazy("ConSinGAN.augment")
+sampling = Lazy("ConSinGAN.sampling")
+
+NEARLY_ALL = 0.9  # a mask that is so white may be the wrong way round
 
 
 class Composite(Mode):
@@ -34,11 +41,13 @@ class Composite(Mode):
         if config.fine_tune and config.naive_img is None:
             raise UsageError("--fine_tune needs --naive_img, the picture to fine-tune on")
 
-    def read_naive(self, config: TrainConfig, size: tuple[int, int]) -> Naive | None:
+    def read_naive(self, config: TrainConfig, shapes: Sequence[tuple[int, int]]) -> Naive | None:
         if config.naive_img is None:
             return None
         frame = config.frame if config.fine_tune else None  # else it is that of --input_name
-        return load_naive(config.naive_img, None, config.nc_im, size, config.max_megapixels, frame)
+        return load_naive(
+            config.naive_img, None, config.nc_im, shapes, config.max_megapixels, frame
+        )
 
     def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return augment.one_by_one(lambda picture: self.augment(picture, streams), real)
@@ -65,19 +74,21 @@ class Composite(Mode):
                 f"--naive_img: a model trained for {self.name} needs a naive picture to work on"
             )
 
-    def evaluate(self, model: ImageModel, config: EvalConfig, folder: Path) -> None:
+    def evaluate(self, model: ImageModel, config: EvalConfig, results: Results) -> None:
         naive = naive_of(config, model)
-        folder.mkdir(exist_ok=True)
+        label = Path(config.naive_img).stem[:80]  # a file's name has an end
 
         def save(image: Tensor, stem: str) -> None:
-            images.save_image(image, folder / f"{stem}.{config.format}")
+            images.save_image(image, results.path(f"{stem}.{config.format}"))
 
-        if naive.mask is not None:
-            masked = model.compose(naive.picture, naive.mask, config.seed)
-            save(masked, f"{self.result_name}_w_mask")
-        save(model.compose(naive.picture, None, config.seed), f"{self.result_name}_wo_mask")
-        save(model.reals[-1], "real_image")
-        save(model.reconstruct(), "reconstruction")
+        with results:
+            if naive.mask is not None:
+                masked = model.compose(naive.picture, naive.mask, config.seed)
+                save(masked, f"{self.result_name}_w_mask_{label}")
+            whole = model.compose(naive.picture, None, config.seed)
+            save(whole, f"{self.result_name}_wo_mask_{label}")
+            save(model.reals[-1], "real_image")
+            save(model.reconstruct(), "reconstruction")
 
     def pictures(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         naive = naive_of(config, model)
@@ -86,39 +97,38 @@ class Composite(Mode):
 
 def naive_of(config: EvalConfig, model: ImageModel) -> Naive:
     """The naive picture that the flags of an evaluation name."""
+    shapes = [size for size in (model.picture_size, model.sizes[-1]) if size is not None]
     return load_naive(
-        config.naive_img, config.mask, model.config.nc_im, model.sizes[-1], config.max_megapixels,
+        config.naive_img, config.mask, model.config.nc_im, shapes, config.max_megapixels,
         config.frame,
     )  # fmt: skip
 
 
 def load_naive(
-    path: str, mask_path: str | None, channels: int, size: tuple[int, int], max_megapixels: float,
-    frame: int | None = None,
+    path: str, mask_path: str | None, channels: int, shapes: Sequence[tuple[int, int]],
+    max_megapixels: float, frame: int | None = None,
 ) -> Naive:  # fmt: skip
-    """Read a naive picture and its mask for a model whose finest stage has `size` (h, w).
+    """Read a naive picture and its mask.
 
-    mask_path: if None, the mask beside the picture is taken, if there is one. frame: of `path`.
+    mask_path: if None, the mask beside the picture is taken, if there is one. shapes: (h, w) of the
+    training picture, as it was read and at the finest stage. frame: of `path`.
     Raises UsageError if a file cannot be read, its aspect ratio is another or the mask is empty.
     """
     picture = images.read_image(path, channels, "--naive_img", max_megapixels, frame)
-    _check_aspect(f"--naive_img {path}", picture.shape[-2:], size, "the training picture")
+    sampling.check_aspect(f"--naive_img {path}", picture, shapes, "the training picture")
     if mask_path is None:
         mask_path = images.find_mask(path)
     if mask_path is None:
         return Naive(picture, None)
     mask = images.read_mask(mask_path, "--mask", max_megapixels)
-    _check_aspect(f"--mask {mask_path}", mask.shape[-2:], picture.shape[-2:], "the naive picture")
-    if mask.max() < 0.5:
+    shape = tuple(picture.shape[-2:])
+    sampling.check_aspect(f"--mask {mask_path}", mask, [shape], "the naive picture")
+    white = (mask >= 0.5).double().mean().item()
+    if white == 0:
         raise UsageError(f"--mask {mask_path}: the mask is empty; paint the edited part white")
+    if white > NEARLY_ALL:
+        log.warning(
+            "%s: %.0f %% of the mask is white, and white is what was edited; invert it if it is "
+            "the wrong way round", mask_path, 100 * white,
+        )  # fmt: skip
     return Naive(picture, mask)
-
-
-def _check_aspect(what: str, got: tuple[int, int], wanted: tuple[int, int], whose: str) -> None:
-    """Sizes may differ, shapes may not; 2 % and one pixel allow for rounding at small sizes."""
-    width = wanted[0] * got[1] / got[0]
-    if abs(width - wanted[1]) > 1 + 0.02 * wanted[1]:
-        raise UsageError(
-            f"{what}: its shape {got[1]}x{got[0]} does not fit {whose}, {wanted[1]}x{wanted[0]} "
-            "(width x height); crop it or use the picture that it was made from"
-        )
