@@ -16,6 +16,7 @@ def evaluate(config: EvalConfig) -> Path:
     from ConSinGAN.results import Results
     from ConSinGAN.run import RunDirectory
 
+    hardware.set_threads(config.threads)
     run = RunDirectory.open(config.model_dir)
     device = hardware.select_device(config)
     precision = hardware.select_precision(config.precision, device)

@@ -13,10 +13,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ConSinGAN import threads as _threads
+
 if TYPE_CHECKING:
     from ConSinGAN.sampling import ImageModel
 
 __version__ = "0.1.0"
+
+_threads.limit_spinning()  # before torch is loaded
 
 
 def train(**options: Any) -> Path:
@@ -26,21 +30,29 @@ def train(**options: Any) -> Path:
     message, if they or the picture are wrong.
     """
     from ConSinGAN.config import prepare
+    from ConSinGAN.hardware import keeping_threads
     from ConSinGAN.training import train
 
-    return train(prepare(options)).path
+    with keeping_threads():
+        return train(prepare(options)).path
 
 
-def load(run_dir: str | Path, device: str = "cpu") -> ImageModel:
+def load(run_dir: str | Path, device: str = "cpu", threads: int | None = None) -> ImageModel:
     """Load a trained model: it can sample, reconstruct, animate, harmonize and edit.
 
+    threads: with how many this process shall compute on the processor, if not as before.
     Raises ConSinGAN.errors.UsageError if `run_dir` is not a finished run directory or there is no
     such device.
     """
     import torch
 
+    from ConSinGAN import hardware
+    from ConSinGAN.config import DeviceConfig
     from ConSinGAN.errors import UsageError
+    from ConSinGAN.options import check_value
     from ConSinGAN.run import RunDirectory
+
+    hardware.set_threads(check_value(DeviceConfig, "threads", threads))
 
     try:
         where = torch.empty(0, device=device).device

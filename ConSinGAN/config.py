@@ -29,7 +29,7 @@ ARCHITECTURE = (
 # What belongs to one run and is never handed on to another.
 OWN_TO_A_RUN = (
     *("fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir"),
-    *("gpu", "not_cuda", "precision", "compile"),
+    *("gpu", "not_cuda", "threads", "precision", "compile"),
     *("preview_every", "checkpoint_seconds", "max_megapixels", "frame"),
 )
 
@@ -43,6 +43,10 @@ class DeviceConfig:
         low=0, high=1000, metavar="N",
     )  # fmt: skip
     not_cuda: bool = option(False, "device", "use the processor even if there is a GPU")
+    threads: int | None = option(
+        None, "device", "threads that compute on the processor (default: one a core)",
+        low=1, high=1024, metavar="N",
+    )  # fmt: skip
     max_megapixels: float = option(100.0, "run", "refuse pictures larger than this", above=0)
     frame: int | None = option(
         None, "run",
@@ -173,7 +177,11 @@ class EvalConfig(MetricsConfig, ModelConfig):
     )
 
     num_frames: int = option(100, "animation", "frames per GIF", low=2)
-    fps: int = option(10, "animation", "frames per second", low=1, high=100)
+    fps: int = option(
+        10, "animation", "frames per second, at most 50", low=1, high=50,
+        too_high="a GIF cannot show more than 50 frames per second; give 50 or fewer",
+    )  # fmt: skip
+    loop: bool = option(False, "animation", "end every GIF's walk where it began")
 
     naive_img: str | None = option(
         None, "composites", "the naive composite or rough edit", metavar="PATH"

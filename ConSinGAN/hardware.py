@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import math
 import os
 import platform
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -119,6 +121,22 @@ def check_sample_size(model: ImageModel, size: tuple[int, int], flag: str) -> No
             f"{flag}: a picture of {size[1]}x{size[0]} pixels needs about {needed / 2**30:.0f} GiB "
             "of memory; ask for a smaller one"
         )
+
+
+def set_threads(number: int | None) -> None:
+    """Let so many threads compute on the processor; None: as many as before."""
+    if number is not None:
+        torch.set_num_threads(number)
+
+
+@contextlib.contextmanager
+def keeping_threads() -> Iterator[None]:
+    """Put the process's number of threads back afterwards."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def tune() -> None:

@@ -126,17 +126,6 @@ class ImageWriter:
                 future.result()
 
 
-def save_gif(frames: Sequence[np.ndarray], path: str | Path, fps: int) -> None:
-    """Write uint8 (H, W, 3) frames as an endless GIF at `fps` frames per second."""
-    pictures = [Image.fromarray(frame) for frame in frames]
-    encoded = io.BytesIO()
-    pictures[0].save(
-        encoded, "gif", save_all=True, append_images=pictures[1:], duration=round(1000 / fps),
-        loop=0,
-    )  # fmt: skip
-    write_atomic(Path(path), encoded.getvalue(), durable=False)
-
-
 def make_sheet(images: Sequence[Tensor], columns: int = 5, gap: int = 4) -> np.ndarray:
     """Lay pictures (1, C, H, W), of one size or several, on a white sheet: uint8 (H', W', 3)."""
     tiles = [to_bytes(image)[0] for image in images]

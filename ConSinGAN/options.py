@@ -35,15 +35,18 @@ def option(
     above: float | None = None,
     choices: Iterable[str] | None = None,
     metavar: str | None = None,
+    too_high: str | None = None,
 ) -> Any:
     """A dataclass field that is also a flag.
 
     Allowed values: `low` <= value <= `high`, value > `above`, or one of `choices`.
+    too_high: says why no more than `high` is possible.
     """
     if isinstance(default, int) and high is None:
         high = 10**9
     metadata = {"group": group, "help": help, "metavar": metavar}
     metadata |= {"low": low, "high": high, "above": above, "choices": choices}
+    metadata |= {"too_high": too_high}
     return field(default=default, metadata=metadata)
 
 
@@ -90,6 +93,8 @@ def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
     if meta["low"] is not None and value < meta["low"]:
         raise UsageError(f"--{name} must be at least {meta['low']}, not {value}")
     if meta["high"] is not None and value > meta["high"]:
+        if meta["too_high"]:
+            raise UsageError(f"--{name} {value}: {meta['too_high']}")
         raise UsageError(f"--{name} must be at most {meta['high']}, not {value}")
     if meta["above"] is not None and value <= meta["above"]:
         raise UsageError(f"--{name} must be greater than {meta['above']}, not {value}")

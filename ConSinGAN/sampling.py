@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -167,16 +167,28 @@ class ImageModel:
         alpha: float = 0.1,
         beta: float = 0.9,
         seed: int = 0,
+        loop: bool = False,
     ) -> Iterator[np.ndarray]:
         """Walk through noise space around the reconstruction: uint8 (h, w, 3) frames.
 
         start_scale: stages below it stay still. alpha: pull back to the fixed noise. beta:
-        smoothness. See `random_walk`.
+        smoothness. loop: the step from the last frame to the first is one like all others;
+        the frames come once all are drawn. See `random_walk` and `closed_walk`.
         """
         streams = RandomStreams(seed, self.device)
-        draws = (self.random_noise(streams) for _ in range(num_frames + 1))
-        for noise in random_walk(self.fixed_noise, draws, alpha, beta, start_scale):
-            yield images.to_bytes(self.draw(noise))[0]
+        beginning = streams.state_dict()
+
+        def draws(num: int) -> Iterator[list[Tensor]]:
+            streams.load_state_dict(beginning)
+            return (self.random_noise(streams) for _ in range(num))
+
+        how = alpha, beta, start_scale
+        if loop:
+            walk = closed_walk(self.fixed_noise, lambda: draws(num_frames), *how)
+        else:
+            walk = random_walk(self.fixed_noise, draws(num_frames + 1), *how)
+        frames = (images.to_bytes(self.draw(noise))[0] for noise in walk)
+        yield from begin_at_usual_step(list(frames)) if loop else frames
 
     def harmonize(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
         """Blend what was pasted into `naive`; see `compose`."""
@@ -275,6 +287,64 @@ def random_walk(
     """
     before = list(fixed)
     now = [0.99 * f + 0.01 * n for f, n in zip(fixed, next(draws), strict=True)]
+    yield from _walk(fixed, before, now, draws, alpha, beta, start_scale)
+
+
+def closed_walk(
+    fixed: Sequence[Tensor],
+    draws: Callable[[], Iterator[Sequence[Tensor]]],
+    alpha: float,
+    beta: float,
+    start_scale: int,
+) -> Iterator[list[Tensor]]:
+    """As `random_walk`, but the frame after the last one would be the first again.
+
+    draws: gives the same draws, one per frame, whenever it is called. It is called twice: the walk
+    is linear, so what one round from f leaves behind tells from where a round ends as it began.
+    It has the distribution of an open walk that has long been under way, but for one that has no
+    time to wander off. Raises ValueError unless alpha > 0: nothing else calls the walk back.
+    """
+    if not alpha > 0:
+        raise ValueError(f"a closed walk needs alpha > 0, not {alpha}")
+    before, now, num = fixed, fixed, 0
+    for noise in _walk(fixed, before, now, draws(), alpha, beta, start_scale):
+        before, now, num = now, noise, num + 1
+    if not num:
+        return
+    # With d = z - f a frame's (d_k, d_k-1) is `move` times the last one's plus noise.
+    move = np.array([[(1 - alpha) * (1 + beta), (alpha - 1) * beta], [1, 0]])
+    (a, b), (c, d) = np.linalg.inv(np.eye(2) - np.linalg.matrix_power(move, num)).tolist()
+    ends = list(zip(fixed, now, before, strict=True))
+    now = [f + a * (z - f) + b * (y - f) for f, z, y in ends]
+    before = [f + c * (z - f) + d * (y - f) for f, z, y in ends]
+    yield from _walk(fixed, before, now, draws(), alpha, beta, start_scale)
+
+
+def begin_at_usual_step(frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Frames of a round, uint8 (h, w, 3), from another one on, in the same order.
+
+    Pictures do not move as evenly as the noise does. The step that leads from the last frame to
+    the first becomes the largest one that is not above the mean.
+    """
+    steps = [
+        int(np.abs(frame.astype(np.int16) - frames[k - 1]).sum(dtype=np.int64))
+        for k, frame in enumerate(frames)
+    ]
+    usual = [k for k, step in enumerate(steps) if step * len(steps) <= sum(steps)]
+    first = max(usual, key=steps.__getitem__, default=0)
+    return [*frames[first:], *frames[:first]]
+
+
+def _walk(
+    fixed: Sequence[Tensor],
+    before: Sequence[Tensor],
+    now: Sequence[Tensor],
+    draws: Iterator[Sequence[Tensor]],
+    alpha: float,
+    beta: float,
+    start_scale: int,
+) -> Iterator[list[Tensor]]:
+    """Go on from the noise maps of two frames, `before` and `now`, one step for each draw."""
     for draw in draws:
         walked = [
             alpha * f + (1 - alpha) * (z + beta * (z - y) + (1 - beta) * n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from ConSinGAN.models import Critic
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.options import build
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
+
+log = logging.getLogger(__name__)
 
 
 class Diverged(ConSinGANError):
@@ -185,11 +188,17 @@ def resumed_config(saved: TrainConfig, typed: Mapping[str, object]) -> TrainConf
     Raises UsageError, naming the flag, if another option differs from the saved run's.
     """
     build(TrainConfig, typed)  # complains about what is no value at all
+    if saved.threads is not None and typed.get("threads", saved.threads) != saved.threads:
+        log.info(
+            "--threads %s, not %s as before: the result may differ, within rounding, from that of "
+            "a run that was not interrupted", typed["threads"], saved.threads,
+        )  # fmt: skip
     for name, value in typed.items():
-        if name not in HARMLESS and value != getattr(saved, name):
+        if name not in (*HARMLESS, "threads") and value != getattr(saved, name):
             hint = " (fine-tuning goes on with a finished model)" if name == "niter" else ""
             raise UsageError(
                 f"--{name} {value}: the run in --resume has {getattr(saved, name)}, and that "
                 f"cannot change on the way; start a new run{hint}"
             )
-    return dataclasses.replace(saved, **{k: v for k, v in typed.items() if k in HARMLESS})
+    changed = {k: v for k, v in typed.items() if k in (*HARMLESS, "threads")}
+    return dataclasses.replace(saved, **changed)

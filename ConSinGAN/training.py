@@ -114,11 +114,17 @@ def go_on(run: RunDirectory, config: TrainConfig) -> None:
 
 
 def prepare_device(config: TrainConfig) -> tuple[torch.device, TrainConfig]:
-    """Choose the device, and write the precision that it is good at into the configuration."""
+    """Choose the device; write its number of threads and best precision into the configuration.
+
+    A run that goes on with other threads adds up in another order.
+    """
     hardware.tune()
+    hardware.set_threads(config.threads)
     device = hardware.select_device(config)
     dtype = hardware.select_precision(config.precision, device)
-    return device, dataclasses.replace(config, precision=hardware.PRECISION_NAMES[dtype])
+    return device, dataclasses.replace(
+        config, precision=hardware.PRECISION_NAMES[dtype], threads=torch.get_num_threads()
+    )
 
 
 def begin(

@@ -124,7 +124,7 @@ TOO_LARGE = {
 EVAL_COUNTS = ("num_samples", "num_frames", "fps")
 EVAL_RATES = ("scale_h", "scale_w")
 EVAL_TOO_LARGE = {
-    "fps": 101, "seed": 2**63, "scale_h": 1e308, "scale_w": 1e6, "num_frames": 10**400,
+    "fps": 51, "seed": 2**63, "scale_h": 1e308, "scale_w": 1e6, "num_frames": 10**400,
     "num_samples": 10**400, "gpu": 99,
 }  # fmt: skip
 
@@ -306,6 +306,8 @@ EVALUATE: list[Case] = [
     ("--size 1000000 1000000", "--size"),
     ("--naive_img naive.png", "--naive_img"),
     ("--mask naive_mask.png", "--mask"),
+    ("--loop", "--loop: the model was trained for generation"),
+    ("--fps 60", "--fps 60: a GIF cannot show more than 50 frames per second"),
     *number_cases(EVAL_COUNTS, ("seed", "gpu"), EVAL_RATES, ()),
     *too_large_cases(EVAL_TOO_LARGE),
     ("--num_frames 1", "--num_frames"),
@@ -313,6 +315,7 @@ EVALUATE: list[Case] = [
 
 COMPOSE: list[Case] = [
     ("", "--naive_img"),
+    ("--naive_img naive.png --loop", "--loop"),
     ("--naive_img missing.png", "missing.png"),
     ("--naive_img folder.png", "folder.png"),
     ("--naive_img text.txt", "text.txt"),

@@ -239,6 +239,22 @@ def test_gifs_have_the_wanted_frames_and_speed(run_of: Callable, script: Script)
             assert gif.size == (24, 16)
 
 
+def test_looped_gifs_at_a_rate_of_no_whole_hundredths(run_of: Callable, script: Script) -> None:
+    run = run_of("animation")
+    evaluate(script, run, "--num_frames", 6, "--seed", 3)
+    opened = {p.name: p.read_bytes() for p in (run / "Evaluation").glob("*.gif")}
+    made = evaluate(script, run, "--num_frames", 6, "--seed", 3, "--fps", 30, "--loop")
+    assert files_below(made) == GIFS
+    for path in made.glob("*.gif"):
+        durations = []
+        with Image.open(path) as gif:
+            for index in range(gif.n_frames):
+                gif.seek(index)
+                durations.append(gif.info["duration"])
+        assert durations == [30, 40, 30] * 2
+        assert path.read_bytes() != opened[path.name]
+
+
 def test_a_mask_may_lie_anywhere_or_be_absent(desk: Path, run_of: Callable, script: Script) -> None:
     (desk / "naive_mask.png").rename(desk / "elsewhere.png")
     run = run_of("harmonization")

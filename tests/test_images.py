@@ -291,14 +291,6 @@ def test_sheet_of_grey_pictures_and_of_several_sizes() -> None:
     assert sheet.shape == (10, 11, 3)
 
 
-def test_gif_keeps_frames_size_and_speed(tmp_path: Path) -> None:
-    frames = [paint(seed=seed) for seed in range(4)]
-    images.save_gif(frames, tmp_path / "a.gif", fps=20)
-    with Image.open(tmp_path / "a.gif") as gif:
-        assert (gif.n_frames, gif.size) == (4, (48, 32))
-        assert (gif.info["duration"], gif.info["loop"]) == (50, 0)
-
-
 # Masks ----------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ def main() -> None:
 
     setup_logging(level)
     hardware.tune()
+    hardware.set_threads(config.threads)
     table = report.measure_files(real, fakes, config, output).to_table()
     console.say(f"{table}\ndone: {output}", sys.stdout)
 

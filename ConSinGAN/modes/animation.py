@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ConSinGAN import console
-from ConSinGAN.modes.base import Mode, Naive, images, noise
+from ConSinGAN.modes.base import Lazy, Mode, Naive, images, noise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ConSinGAN.noise import RandomStreams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
+
+gif = Lazy("ConSinGAN.pictures.gif")
 
 ALPHA = 0.1
 BETAS = (0.80, 0.85, 0.90, 0.95)
@@ -31,6 +33,7 @@ class Animation(Mode):
     summary = "GIFs that move the picture"
     defaults = {"min_size": 20, "input_name": "Images/Animation/deep_field.jpg"}
     wide_border = True
+    animated = True
 
     def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
         return noise.draw(real.shape, streams.noise)
@@ -42,7 +45,7 @@ class Animation(Mode):
         super().preview(model, folder, iteration, streams)
         start = min(model.config.start_scale, model.generator.num_stages - 1)
         frames = list(model.animate(PREVIEW_FRAMES, start, ALPHA))
-        images.save_gif(frames, folder / "animation.gif", fps=10)
+        gif.save_gif(frames, folder / "animation.gif", fps=10)
 
     def evaluate(self, model: ImageModel, config: EvalConfig, results: Results) -> None:
         with results:
@@ -51,6 +54,8 @@ class Animation(Mode):
             starts = range(min(NUM_STARTS, model.generator.num_stages))
             for start_scale, beta in itertools.product(starts, BETAS):
                 name = f"start_scale={start_scale}_alpha={ALPHA}_beta={beta}.gif"
-                frames = model.animate(config.num_frames, start_scale, ALPHA, beta, config.seed)
+                frames = model.animate(
+                    config.num_frames, start_scale, ALPHA, beta, config.seed, config.loop
+                )
                 shown = console.progress(frames, name, config.num_frames, "frame")
-                images.save_gif(list(shown), results.path(name), config.fps)
+                gif.save_gif(list(shown), results.path(name), config.fps)

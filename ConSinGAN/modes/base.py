@@ -62,6 +62,7 @@ class Mode:
     # --draft, a first look in minutes: samples need stages and iterations more than pixels.
     draft: ClassVar[Mapping[str, Any]] = {"max_size": 70, "min_size": 18, "niter": 800}
     wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
+    animated: ClassVar[bool] = False  # evaluation writes GIFs
 
     # Training -----------------------------------------------------------------------------
 
@@ -124,6 +125,7 @@ class Mode:
 
     def validate_evaluation(self, config: EvalConfig) -> None:
         """Raise UsageError, naming the flag, before anything is computed or written."""
+        self.check_loop(config)
         if config.naive_img is not None or config.mask is not None:
             flag = "--naive_img" if config.naive_img is not None else "--mask"
             raise UsageError(
@@ -133,6 +135,13 @@ class Mode:
             raise UsageError(
                 f"--frame {config.frame}: the model was trained for {self.name}, and its "
                 "evaluation reads no picture; leave the flag away"
+            )
+
+    def check_loop(self, config: EvalConfig) -> None:
+        """Raise UsageError if --loop is asked of a mode that writes no GIFs."""
+        if config.loop and not self.animated:
+            raise UsageError(
+                f"--loop: the model was trained for {self.name}, which makes no animation"
             )
 
     def evaluate(self, model: ImageModel, config: EvalConfig, results: Results) -> None:

@@ -69,6 +69,7 @@ class Composite(Mode):
             images.save_image(masked, folder / f"{self.result_name}_w_mask_{iteration}.png")
 
     def validate_evaluation(self, config: EvalConfig) -> None:
+        self.check_loop(config)
         if config.naive_img is None:
             raise UsageError(
                 f"--naive_img: a model trained for {self.name} needs a naive picture to work on"

@@ -1,0 +1,115 @@
+"""How many threads compute and how they wait."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT, TINY, Outcome, write_picture
+
+import ConSinGAN
+import evaluate_model
+from ConSinGAN import threads, training
+from ConSinGAN.errors import UsageError
+
+Script = Callable[..., Outcome]
+
+SHOW = "import os; print(os.environ.get('GOMP_SPINCOUNT'), os.environ.get('KMP_BLOCKTIME'))"
+
+
+def python(code: str, **environment: str) -> str:
+    mine = {k: v for k, v in os.environ.items() if k not in threads.DECIDED}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
+        env=mine | environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_the_package_limits_spinning() -> None:
+    spins = " ".join(threads.SPINS.values())
+    assert python(f"import ConSinGAN; {SHOW}") == spins
+    assert python(f"import main_train; {SHOW}") == spins
+    assert python(f"import evaluate_model; {SHOW}") == spins
+
+
+@pytest.mark.parametrize("name", threads.DECIDED)
+def test_what_the_user_has_set_stays(name: str) -> None:
+    environment = {name: "3"}
+    assert not threads.limit_spinning(environment)
+    assert environment == {name: "3"}
+
+
+def test_where_torch_is_loaded_it_is_too_late() -> None:
+    environment: dict[str, str] = {}
+    assert "torch" in sys.modules
+    assert not threads.limit_spinning(environment)
+    assert environment == {}
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict:
+    picture = write_picture(tmp_path / "picture.png")
+    return TINY | {"input_name": picture, "output_dir": tmp_path}
+
+
+def test_threads_are_used_and_recorded_and_put_back(
+    options: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, begin = [], training.begin
+    monkeypatch.setattr(
+        training, "begin", lambda *a, **k: (used.append(torch.get_num_threads()), begin(*a, **k))[1]
+    )
+    before = torch.get_num_threads()
+    for given, expected in ((1, 1), (2, 2), (None, before)):
+        run = ConSinGAN.train(**options, **{"threads": given} if given else {})
+        assert used[-1] == expected
+        assert torch.get_num_threads() == before
+        assert yaml.safe_load((run / "config.yaml").read_text())["threads"] == expected
+
+
+def test_resuming_keeps_the_threads_or_says_so(
+    options: dict, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    used, begin = [], training.begin
+    monkeypatch.setattr(
+        training, "begin", lambda *a, **k: (used.append(torch.get_num_threads()), begin(*a, **k))[1]
+    )
+    before = torch.get_num_threads()
+    run = ConSinGAN.train(**options, threads=2)
+    try:
+        for typed, expected, told in (({}, 2, False), ({"threads": 1}, 1, True)):
+            (run / "1" / "netG.safetensors").unlink()
+            caplog.clear()
+            training.resume(run, typed)
+            assert used[-1] == expected
+            assert ("--threads 1" in caplog.text) == told
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_of_evaluation_and_loading(
+    trained: Callable, tmp_path: Path, script: Script
+) -> None:
+    before = torch.get_num_threads()
+    words = ["--model_dir", trained("generation"), "--output_dir", tmp_path, "--num_samples", 1]
+    try:
+        assert script(evaluate_model, *words, "--threads", 2).code == 0
+        assert torch.get_num_threads() == 2
+        ConSinGAN.load(trained("generation"), threads=1)
+        assert torch.get_num_threads() == 1
+        ConSinGAN.load(trained("generation"))
+        assert torch.get_num_threads() == 1
+        with pytest.raises(UsageError, match="--threads"):
+            ConSinGAN.load(trained("generation"), threads=0)
+    finally:
+        torch.set_num_threads(before)
