@@ -168,13 +168,32 @@ class ImageModel:
         beta: float = 0.9,
         seed: int = 0,
         loop: bool = False,
+        watch: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]] = iter,
     ) -> Iterator[np.ndarray]:
         """Walk through noise space around the reconstruction: uint8 (h, w, 3) frames.
 
         start_scale: stages below it stay still. alpha: pull back to the fixed noise. beta:
         smoothness. loop: the step from the last frame to the first is one like all others;
-        the frames come once all are drawn. See `random_walk` and `closed_walk`.
+        the frames come once all are drawn. watch: is put around the frames as they are drawn. See
+        `random_walk` and `closed_walk`. Raises UsageError, at once, if an argument is wrong.
         """
+        check_value(EvalConfig, "num_frames", num_frames := _plain(num_frames))
+        check_value(TrainConfig, "start_scale", start_scale := _plain(start_scale))
+        if not (0 <= alpha <= 1 and 0 <= beta <= 1):
+            raise UsageError(f"alpha and beta must be in 0..1, not {alpha} and {beta}")
+        if loop and alpha == 0:
+            raise UsageError("a loop needs alpha greater than 0: nothing else closes the walk")
+        check_value(EvalConfig, "seed", seed := _plain(seed))
+        return self._animate(num_frames, (alpha, beta, start_scale), seed, loop, watch)
+
+    def _animate(
+        self,
+        num_frames: int,
+        how: tuple[float, float, int],
+        seed: int,
+        loop: bool,
+        watch: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]],
+    ) -> Iterator[np.ndarray]:
         streams = RandomStreams(seed, self.device)
         beginning = streams.state_dict()
 
@@ -182,12 +201,11 @@ class ImageModel:
             streams.load_state_dict(beginning)
             return (self.random_noise(streams) for _ in range(num))
 
-        how = alpha, beta, start_scale
         if loop:
             walk = closed_walk(self.fixed_noise, lambda: draws(num_frames), *how)
         else:
             walk = random_walk(self.fixed_noise, draws(num_frames + 1), *how)
-        frames = (images.to_bytes(self.draw(noise))[0] for noise in walk)
+        frames = watch(images.to_bytes(self.draw(noise))[0] for noise in walk)
         yield from begin_at_usual_step(list(frames)) if loop else frames
 
     def harmonize(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:

@@ -73,7 +73,7 @@ def read_pictures(config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
             return saved.pictures_for(config)
     picture = images.read_image(
         config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
-        frame=None if config.fine_tune else config.frame,  # there it is that of --naive_img
+        frame=None if config.fine_tune else config.frame,  # in fine-tuning that of the naive one
     )  # fmt: skip
     return modes.get(config.train_mode).make_pyramid(picture, config), picture
 

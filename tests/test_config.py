@@ -21,7 +21,8 @@ from ConSinGAN.options import build, make_parser, read_yaml
 INTEGERS = {  # name: smallest value
     "gpu": 0, "threads": 1, "manualSeed": 0, "train_stages": 2, "min_size": 4, "max_size": 4,
     "nfc": 1, "num_layer": 1, "ker_size": 1, "padd_size": 0, "nc_im": 1, "train_depth": 1,
-    "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1, "frame": 1,
+    "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1,
+    "frame": 1,
 }  # fmt: skip
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from conftest import TINY, Outcome, paint, write_picture
 from picture_files import assert_levels, levels_of
 from PIL import Image
@@ -22,6 +23,7 @@ from ConSinGAN.config import prepare
 from ConSinGAN.errors import UsageError
 from ConSinGAN.metrics import __main__ as metrics
 from ConSinGAN.pictures import decode
+from ConSinGAN.training import read_pictures
 
 Script = Callable[..., Outcome]
 
@@ -186,17 +188,19 @@ def test_fine_tuning_takes_the_frame_from_the_naive_picture(
 
 
 def test_a_frame_is_not_handed_on_to_fine_tuning(tmp_path: Path) -> None:
-    """The model is tuned on the frame that it knows."""
+    """There it is one of the naive picture; the training picture is the run's own."""
     path = save_frames(tmp_path / "a.tif", flat(40), Image.fromarray(paint()))
-    write_picture(tmp_path / "n.png", seed=1)
-    options = TINY | {"output_dir": str(tmp_path / "runs"), "precision": "fp32"}
-    run = ConSinGAN.train(train_mode="editing", input_name=str(path), frame=2, **options)
-    naive = {"naive_img": str(tmp_path / "n.png"), "not_cuda": True, "niter": 1}
-    assert prepare({"fine_tune": True, "model_dir": str(run), **naive}).frame is None
-    tuned = ConSinGAN.train(
-        fine_tune=True, model_dir=str(run), output_dir=str(tmp_path / "tuned"), **naive
-    )
-    assert ConSinGAN.load(tuned).real.equal(ConSinGAN.load(run).real)
+    options = TINY | {"input_name": str(path), "output_dir": str(tmp_path / "runs"), "frame": 2}
+    run = ConSinGAN.train(train_mode="editing", precision="fp32", **options)
+    naive = save_frames(tmp_path / "n.tif", flat(40), Image.fromarray(paint(seed=1)))
+    tune = {"fine_tune": True, "model_dir": str(run), "naive_img": str(naive)}
+    assert prepare(tune).frame is None
+    picture = images.read_image(path, frame=2)
+    for frame in (None, 2):
+        config = prepare(tune | ({"frame": frame} if frame else {}))
+        assert torch.equal(read_pictures(config)[1], picture)
+    other = prepare(tune | {"input_name": str(naive), "frame": 2})
+    assert torch.equal(read_pictures(other)[1], images.read_image(naive))
 
 
 def test_evaluation_takes_the_frame_from_the_naive_picture(

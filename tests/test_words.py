@@ -224,6 +224,24 @@ def test_numbers_of_other_libraries_are_numbers(model: ImageModel) -> None:
     assert len(list(model.sample(torch.tensor(2), scale=[np.float32(1.5), 1]))) == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"num_frames": 1}, "num_frames"),
+        ({"num_frames": 2.5}, "num_frames"),
+        ({"start_scale": -1}, "start_scale"),
+        ({"alpha": 2}, "alpha"),
+        ({"beta": float("nan")}, "beta"),
+        ({"alpha": 0, "loop": True}, "alpha"),
+        ({"seed": -1}, "seed"),
+    ],
+    ids=str,
+)
+def test_animating_refuses_at_once(model: ImageModel, arguments: dict, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        model.animate(**arguments)
+
+
 GOOD = torch.zeros(1, 3, 48, 72)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,8 @@ class Animation(Mode):
             starts = range(min(NUM_STARTS, model.generator.num_stages))
             for start_scale, beta in itertools.product(starts, BETAS):
                 name = f"start_scale={start_scale}_alpha={ALPHA}_beta={beta}.gif"
+                shown = partial(console.progress, what=name, total=config.num_frames, unit="frame")
                 frames = model.animate(
-                    config.num_frames, start_scale, ALPHA, beta, config.seed, config.loop
+                    config.num_frames, start_scale, ALPHA, beta, config.seed, config.loop, shown
                 )
-                shown = console.progress(frames, name, config.num_frames, "frame")
-                gif.save_gif(list(shown), results.path(name), config.fps)
+                gif.save_gif(list(frames), results.path(name), config.fps)
