@@ -107,6 +107,12 @@ def test_addresses_are_shown_as_typed(url: str) -> None:
         find_pictures(url, "FAKE")
 
 
+def test_long_addresses() -> None:
+    url = "https://example.org/picture?" + "x" * 400
+    with pytest.raises(UsageError, match=r"https://example\.org/picture.*is an address"):
+        images.read_image(url)
+
+
 def test_addresses_of_files() -> None:
     with pytest.raises(UsageError, match=r"file:///home/a\.png: is an address; give the path"):
         images.read_image("file:///home/a.png")

@@ -82,25 +82,30 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)", re.IGNORECASE)
 def check_file(path: str | Path, flag: str) -> Path:
     """The path of a file that is there. Raises UsageError, naming `flag` and the file as typed."""
     text, path = str(path), Path(path)
+    problem = f"{flag} {path}: there is no such file"
     try:
         os.fspath(path).encode()
         exists = path.exists()
-    except (OSError, UnicodeEncodeError, ValueError) as error:
-        raise UsageError(f"{flag} {text!a}: is no name for a file") from error
-    url = None if exists else _URL.fullmatch(text)
-    if url is not None and url[1].lower() == "file":
-        raise UsageError(f"{flag} file:///{url[2]}: is an address; give the path alone")
-    if url is not None and len(url[1]) > 1:
-        shown = text if "://" in text else f"{url[1]}://{url[2]}"
-        raise UsageError(
-            f"{flag} {shown}: is an address, not a file; download the picture first and name "
-            "the file"
-        )
+    except (OSError, UnicodeEncodeError, ValueError):
+        exists, problem = False, f"{flag} {text!a}: is no name for a file"
     if not exists:
-        raise UsageError(f"{flag} {path}: there is no such file")
+        raise UsageError(_of_address(text, flag) or problem)
     if not path.is_file():
         raise UsageError(f"{flag} {path}: is not a picture file")
     return path
+
+
+def _of_address(text: str, flag: str) -> str | None:
+    """What to say of an address that was given instead of a file's name; None if it is none."""
+    url = _URL.fullmatch(text)
+    if url is None:
+        return None
+    if url[1].lower() == "file":
+        return f"{flag} file:///{url[2]}: is an address; give the path alone"
+    shown = text if "://" in text else f"{url[1]}://{url[2]}"  # a Path has lost a slash
+    return (
+        f"{flag} {shown}: is an address, not a file; download the picture first and name the file"
+    )
 
 
 def unreadable(head: bytes) -> str:

@@ -6,7 +6,9 @@ that they neither refuse a picture nor fill the memory.
 
 from __future__ import annotations
 
+import bisect
 import io
+import itertools
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -150,7 +152,9 @@ class Excerpt(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, segments: list[tuple[int, int]]) -> None:
         self._file, self._segments, self._position = file, segments, 0
-        self._length = sum(end - start for start, end in segments)
+        lengths = (end - start for start, end in segments)
+        self._starts = list(itertools.accumulate(lengths, initial=0))  # where each part begins
+        self._length = self._starts[-1]
 
     def readable(self) -> bool:
         return True
@@ -169,21 +173,19 @@ class Excerpt(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         left = self._length - self._position
         left = max(0, left if size is None or size < 0 else min(size, left))
-        parts, skip = [], self._position
-        for start, end in self._segments:
-            if not left:
-                break
-            length = end - start
-            if skip >= length:
-                skip -= length
-                continue
-            take = min(left, length - skip)
+        parts: list[bytes] = []
+        index = bisect.bisect_right(self._starts, self._position) - 1
+        while left:
+            start, end = self._segments[index]
+            skip = self._position - self._starts[index]
             self._file.seek(start + skip)
-            parts.append(self._file.read(take))
-            left, skip = left - take, 0
-        data = b"".join(parts)
-        self._position += len(data)
-        return data
+            part = self._file.read(min(left, end - start - skip))
+            if not part:  # the file has become shorter
+                break
+            parts.append(part)
+            self._position += len(part)
+            left, index = left - len(part), index + 1
+        return b"".join(parts)
 
 
 def read_deep(file: BinaryIO, png: Png) -> np.ndarray:

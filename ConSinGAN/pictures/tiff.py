@@ -113,11 +113,10 @@ def _stated_white(page: TiffPage, kind: int, bits: int) -> float | None:
         stated = _value(page, tag)
         stated = max(stated) if isinstance(stated, tuple) and stated else stated
         if isinstance(stated, (int, float)) and 0 < stated < 2.0**bits:
-            # Many writers state the largest value that there is, which says little if it is near.
-            near = (
-                1 if kind == 3 and stated < 1.5 else 65535 if stated > 32767 and bits == 16 else 0
-            )
-            return float(near or stated)
+            # Many writers state the largest value that there is: near white it says nothing.
+            if kind == 3 and stated < 1.5:
+                return 1.0
+            return 65535.0 if bits == 16 and stated > 32767 else float(stated)
     return None
 
 
