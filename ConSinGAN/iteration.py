@@ -1,4 +1,4 @@
-"""One iteration of training: critic steps, then one gradient for the generator (paper section 3)."""
+"""One iteration: critic steps, then one gradient for the generator (paper section 3)."""
 
 from __future__ import annotations
 
