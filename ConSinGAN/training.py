@@ -15,15 +15,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ConSinGAN import hardware, images, losses, modes
+from ConSinGAN import estimate, hardware, images, losses, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import describe
 from ConSinGAN.interrupts import Interrupted, Interrupts
 from ConSinGAN.iteration import Iteration
 from ConSinGAN.models import Critic
-from ConSinGAN.modes.base import Naive
+from ConSinGAN.modes.base import NUM_SHEET_SAMPLES, SHEET_SIDE, Naive
 from ConSinGAN.monitor import StageMonitor
 from ConSinGAN.noise import RandomStreams
+from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.resize import resize
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
@@ -37,6 +38,8 @@ from ConSinGAN.state import (
 )
 
 log = logging.getLogger(__name__)
+
+WORTH_AN_ESTIMATE = 1e13  # products: half a minute on a quick processor
 
 
 def train(config: TrainConfig) -> RunDirectory:
@@ -165,6 +168,7 @@ def train_stages(state: TrainingState, run: RunDirectory, naive: Naive | None) -
     model, config = state.model, state.model.config
     log.info("%s on %s, %s: %s", config.train_mode, hardware.describe(model.device),
              config.precision, run.path)  # fmt: skip
+    say_how_long(state)
     with Interrupts() as interrupts:
         while True:
             train_stage(state, run, interrupts, naive)
@@ -174,9 +178,20 @@ def train_stages(state: TrainingState, run: RunDirectory, naive: Naive | None) -
                 break
             model.generator.grow()
             state.iteration, state.optimizers = 0, None
-    sheet = images.make_sheet([model.reals[-1], model.reconstruct(), *model.sample(9)], columns=4)
+    pictures = [model.reals[-1], model.reconstruct(), *model.sample(NUM_SHEET_SAMPLES)]
+    sheet = images.make_sheet(pictures, columns=4, least=SHEET_SIDE)
     images.save_image(sheet, run.path / "sample_sheet.png")
     run.finish()
+
+
+def say_how_long(state: TrainingState) -> None:
+    """Tell how long the run will take from here, if that is worth the seconds to find out."""
+    model, config = state.model, state.model.config
+    sizes = sizes_of(model.reals)
+    if estimate.products(config, sizes) >= WORTH_AN_ESTIMATE:
+        speed = estimate.measure(config, model.device, model.generator.dtype)
+        seconds = speed.seconds(config, sizes, state.stage, state.iteration)
+        log.info("about %s from here to the end", estimate.in_words(seconds))
 
 
 def train_stage(
