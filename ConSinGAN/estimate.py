@@ -102,8 +102,8 @@ def _time(
 
 def in_words(seconds: float) -> str:
     """A time as people say it: 50 seconds, 4 minutes, 2.5 hours."""
-    for unit, name, digits in ((3600.0, "hours", 1), (60.0, "minutes", 0), (1.0, "seconds", 0)):
-        if seconds >= 1.5 * unit or unit == 1:
-            number = round(seconds / unit, digits if seconds < 10 * unit else 0)
-            return f"{number:g} {name}"
-    raise AssertionError  # seconds are always reached
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} hours"
