@@ -305,6 +305,9 @@ def test_significant_bits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     unscaled = write_png(tmp_path / "a.png", twelve, chunk(b"sBIT", b"\x0c"))
     assert_levels(images.read_image(unscaled), GREY, 0.1)
     assert "12 bits" in caplog.text
+    opaque = np.stack([twelve, np.full_like(twelve, 4095)], axis=2)
+    unscaled = write_png(tmp_path / "c.png", opaque, chunk(b"sBIT", b"\x0c\x0c"))
+    assert_levels(images.read_image(unscaled), GREY, 0.1)
     for scaled in (twelve << 4 | twelve >> 8, (twelve // 16) << 4 | (twelve // 16) >> 8):
         path = write_png(tmp_path / "b.png", scaled.astype(np.uint16), chunk(b"sBIT", b"\x0c"))
         assert_levels(images.read_image(path), scaled / 257)

@@ -155,14 +155,16 @@ class Decoder:
         number = samples.shape[2]
         alpha = None
         if number in (2, 4):
-            samples, alpha = samples[..., :-1], samples[..., -1] / np.float32(65535)
+            samples, alpha = samples[..., :-1], samples[..., -1]
         elif content.transparent is not None:
             alpha = (samples != np.array(content.transparent, np.uint16)).any(axis=2)
-            alpha = alpha.astype(np.float32)
         white = ranges.of_significant_bits(samples, content.significant_bits)
         if white < 65535:
             log.info("%s: its values have %d bits", self.path, content.significant_bits)
-        values = ranges.to_unit(samples, ranges.Range(0, white))
+        span = ranges.Range(0, white)
+        values = ranges.to_unit(samples, span)
+        if alpha is not None:
+            alpha = ranges.to_unit(alpha, ranges.of_alpha(alpha, span))
         return self._from_values(values, alpha, self._space(content), content.exif.orientation)
 
     def _space(self, content: png.Png) -> colour.Space:

@@ -5,6 +5,7 @@ Pillow reads what has 8 bits a sample; what has more, or lies in planes, is read
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import zlib
@@ -70,9 +71,14 @@ def pages(path: Path) -> list[Page]:
 
     with tifffile.TiffFile(path) as file:
         number = len(file.pages)
-        found = [_describe(file.pages[i]) for i in range(min(number, MAX_PAGES))]
+        found = [_describe(file.pages[0])]
         found[0].raw |= _holds_raw(file.pages[0])
-    return found + [Page((0, 0), whole=False)] * (number - len(found))
+        for index in range(1, number):
+            page = Page((0, 0), whole=False)  # not looked at, or not to be understood
+            with contextlib.suppress(Exception):
+                page = _describe(file.pages[index]) if index < MAX_PAGES else page
+            found.append(page)
+    return found
 
 
 def _describe(page: TiffPage) -> Page:
