@@ -205,8 +205,9 @@ class Decoder:
     def _tiff_picture(self, index: int, page: tiff.Page) -> np.ndarray:
         with Image.open(self.path, formats=["TIFF"]) as picture:
             picture.seek(index)
-            picture.getexif = Image.Exif  # the page's tags have been read, in spite of damage
-            picture._size = page.size  # not turned yet
+            # The page's tags have been read, in spite of damage; Pillow shall not turn it as well.
+            picture.getexif, picture._size = Image.Exif, page.size
+            picture.tag_v2.pop(exif.ORIENTATION, None)
             with silent():
                 deep = tiff.read_deep(picture, self.path, index) if page.bits == 16 else None
                 if deep is None:

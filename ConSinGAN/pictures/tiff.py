@@ -70,7 +70,9 @@ def pages(path: Path) -> list[Page]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        number = len(file.pages)
+        number = 1
+        with contextlib.suppress(Exception):  # a chain of pages that is broken
+            number = len(file.pages)
         found = [_describe(file.pages[0])]
         found[0].raw |= _holds_raw(file.pages[0])
         for index in range(1, number):
