@@ -23,7 +23,7 @@ Image.MAX_IMAGE_PIXELS = None  # every picture read here is measured before it i
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 ANIMATED = ("GIF", "WEBP", "PNG", "MPO", "AVIF", "TIFF", "FLI", "DCX")  # or of several pages
-GUESSED = ("TIFF", "FITS", "IM", "SPIDER", "PPM")  # floats or 32 bits of a range that is not told
+GUESSED = ("TIFF", "FITS", "IM")  # whole numbers of a range that is not told; else it is 16 bits
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 LABELS = 16  # values of 255 below which a mask holds labels, not levels
 DARK, BRIGHT, NEARLY = 20 / 255, 235 / 255, 0.99
@@ -333,8 +333,6 @@ class Decoder:
         stated = page.white if page else None
         if samples.dtype.kind in "iu" and file_format not in GUESSED:
             stated = 65535.0
-        elif file_format == "PPM" and samples.dtype.kind in "iu":
-            stated = 65535.0  # the format's largest value has been scaled to it
         span = ranges.find(samples, stated)
         self._say_range(span)
         values = ranges.to_unit(samples, span)

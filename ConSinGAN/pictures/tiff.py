@@ -48,9 +48,7 @@ class Page:
     white: float | None = None
     orientation: int | None = None
     icc: bytes | None = None
-    exif_offset: int | None = None
     alpha: str = ""  # "", "straight", "premultiplied"
-    compression: str = ""
 
 
 @dataclass
@@ -92,7 +90,6 @@ def _describe(page: TiffPage) -> Page:
     found.floats_or_signed = kind != 1
     found.whole = not int(page.subfiletype) & 5
     found.raw = _is_raw(page)
-    found.compression = getattr(page.compression, "name", str(page.compression))
     found.white = _stated_white(page, kind, bits)
     orientation = _value(page, 274)
     found.orientation = orientation if orientation in range(1, 9) else None
