@@ -15,9 +15,11 @@ def make_train_parser() -> argparse.ArgumentParser:
     special = {mode.name: mode.defaults for mode in modes.all_modes()}
     special["fine-tuning"] = modes.Mode.fine_tune_defaults
     parser = make_parser(TrainConfig, __doc__, special)
-    preset = ", ".join(f"{name} {value}" for name, value in modes.Mode.draft.items())
     parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
-    parser.add_argument("--draft", action="store_true", help=f"a first look in minutes: {preset}")
+    parser.add_argument(
+        "--draft", action="store_true",
+        help="a first look: the largest of a few presets that this machine trains in four minutes",
+    )  # fmt: skip
     parser.add_argument("--resume", metavar="DIR", help="go on with the interrupted run in DIR")
     add_verbosity(parser)
     return parser
@@ -35,11 +37,13 @@ def main() -> None:
     run_dir = flags.pop("resume", None)
     if run_dir is not None and (flags.pop("config", None) or flags.pop("draft", None)):
         raise UsageError("--resume takes its options from the run: leave --config and --draft away")
-    config = prepare(flags) if run_dir is None else None
-    from ConSinGAN import training
+    config = prepare(flags | {"draft": None}) if run_dir is None else None
+    from ConSinGAN import draft, training
     from ConSinGAN.monitor import setup_logging
 
     setup_logging(level)
+    if flags.get("draft"):
+        config = prepare(draft.choose(flags))
     run = training.train(config) if config else training.resume(run_dir, flags)
     words = ["python", "evaluate_model.py", "--model_dir", run.path]
     saved = run.load_config()

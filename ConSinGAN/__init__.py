@@ -29,12 +29,13 @@ def train(**options: Any) -> Path:
     options: the flags of main_train.py by name. Raises ConSinGAN.errors.UsageError, a one-line
     message, if they or the picture are wrong.
     """
+    from ConSinGAN import draft
     from ConSinGAN.config import prepare
     from ConSinGAN.hardware import keeping_threads
     from ConSinGAN.training import train
 
     with keeping_threads():
-        return train(prepare(options)).path
+        return train(prepare(draft.choose(options))).path
 
 
 def load(run_dir: str | Path, device: str = "cpu", threads: int | None = None) -> ImageModel:

@@ -195,12 +195,13 @@ class EvalConfig(MetricsConfig, ModelConfig):
 def resolve(flags: Mapping[str, Any], saved: TrainConfig | None = None) -> TrainConfig:
     """Lay the layers over each other and check the result as a whole.
 
-    flags: values of the flags that the user typed, over those of the --config file; and `draft`.
+    flags: values of the flags that the user typed, over those of the --config file; and `draft`,
+    one of the mode's presets (True: the quickest).
     saved: the configuration of the run to fine-tune, if any.
     Raises UsageError with one line that names the flag.
     """
     typed = dict(flags)
-    draft = typed.pop("draft", False)
+    draft = typed.pop("draft", None)
     inherited: dict[str, Any] = {}
     if saved is not None:
         inherited = {k: v for k, v in dataclasses.asdict(saved).items() if k not in OWN_TO_A_RUN}
@@ -218,7 +219,7 @@ def resolve(flags: Mapping[str, Any], saved: TrainConfig | None = None) -> Train
                 )
     mode = modes.get(str(typed.get("train_mode", TrainConfig.train_mode)))
     fine_tune = mode.fine_tune_defaults if typed.get("fine_tune") else {}
-    preset = dict(mode.draft) if draft else {}
+    preset = dict(mode.drafts[0] if draft is True else draft or {})
     if saved is not None:
         preset = {name: value for name, value in preset.items() if name not in ARCHITECTURE}
     config = build(TrainConfig, mode.defaults, inherited, fine_tune, preset, typed)

@@ -126,9 +126,18 @@ class ImageWriter:
                 future.result()
 
 
-def make_sheet(images: Sequence[Tensor], columns: int = 5, gap: int = 4) -> np.ndarray:
-    """Lay pictures (1, C, H, W), of one size or several, on a white sheet: uint8 (H', W', 3)."""
+def make_sheet(
+    images: Sequence[Tensor], columns: int = 5, gap: int = 4, least: int = 0
+) -> np.ndarray:
+    """Lay pictures (1, C, H, W), of one size or several, on a white sheet: uint8 (H', W', 3).
+
+    least: small pictures are enlarged, all by one whole factor, until the longest side has so many
+    pixels, so that they can be looked at.
+    """
     tiles = [to_bytes(image)[0] for image in images]
+    factor = -(-least // max(max(tile.shape[:2]) for tile in tiles))
+    if factor > 1:
+        tiles = [_enlarge(tile, factor) for tile in tiles]
     height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
@@ -140,6 +149,13 @@ def make_sheet(images: Sequence[Tensor], columns: int = 5, gap: int = 4) -> np.n
         left = gap + index % columns * (width + gap)
         sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return sheet
+
+
+def _enlarge(tile: np.ndarray, factor: int) -> np.ndarray:
+    """uint8 (H, W, 3) -> (factor H, factor W, 3), smoothly."""
+    picture = Image.fromarray(tile)
+    size = (factor * picture.width, factor * picture.height)
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
 
 
 def find_mask(naive_path: str | Path) -> Path | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ConSinGAN import console
+from ConSinGAN.pace import BUSY, Pace
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class StageMonitor:
         self.scalar_every = max(1, niter // SCALARS_PER_STAGE)
         self.line_every = max(1, niter // LINES_PER_STAGE)
         self.started = self.shown = time.monotonic()
+        self.pace, self.told_busy = Pace(), False
         self.terminal = console.shows_progress()
         self.bar = tqdm(
             total=niter, initial=start, desc=self.title, disable=not self.terminal, leave=True,
@@ -89,6 +91,7 @@ class StageMonitor:
     def update(self, done: int, losses: Mapping[str, Tensor]) -> None:
         """Count the done-th iteration (1-based) and show its losses when they are due."""
         self.bar.update()
+        self._tell_if_busy()
         if self.writer is not None and self.is_due(done):
             self._write_scalars(done, losses)
         if self.terminal and time.monotonic() - self.shown > 0.5:
@@ -99,6 +102,15 @@ class StageMonitor:
             left = seconds * (self.niter - done)
             text = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
             log.info("%s: %d/%d, %s, %s left", self.title, done, self.niter, text, _clock(left))
+
+    def _tell_if_busy(self) -> None:
+        factor = self.pace.tick()
+        if factor is not None and factor >= BUSY and not self.told_busy:
+            self.told_busy = True
+            log.info(
+                "%s: the machine is busy with other work, iterations take about %.1f times as long "
+                "as they would alone; fewer --threads get in its way less", self.title, factor,
+            )  # fmt: skip
 
     def _write_scalars(self, done: int, losses: Mapping[str, Tensor]) -> None:
         try:

@@ -10,22 +10,21 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from ConSinGAN import hardware, images, losses, modes
+from ConSinGAN import estimate, hardware, images, losses, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import describe
-from ConSinGAN.graphs import GraphedStep
 from ConSinGAN.interrupts import Interrupted, Interrupts
+from ConSinGAN.iteration import Iteration
 from ConSinGAN.models import Critic
-from ConSinGAN.modes.base import Naive
+from ConSinGAN.modes.base import NUM_SHEET_SAMPLES, SHEET_SIDE, Naive
 from ConSinGAN.monitor import StageMonitor
 from ConSinGAN.noise import RandomStreams
+from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.resize import resize
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
@@ -40,7 +39,7 @@ from ConSinGAN.state import (
 
 log = logging.getLogger(__name__)
 
-FRUGAL_PIXELS = 250_000
+WORTH_AN_ESTIMATE = 1e13  # products: half a minute on a quick processor
 
 
 def train(config: TrainConfig) -> RunDirectory:
@@ -169,6 +168,7 @@ def train_stages(state: TrainingState, run: RunDirectory, naive: Naive | None) -
     model, config = state.model, state.model.config
     log.info("%s on %s, %s: %s", config.train_mode, hardware.describe(model.device),
              config.precision, run.path)  # fmt: skip
+    say_how_long(state)
     with Interrupts() as interrupts:
         while True:
             train_stage(state, run, interrupts, naive)
@@ -178,9 +178,20 @@ def train_stages(state: TrainingState, run: RunDirectory, naive: Naive | None) -
                 break
             model.generator.grow()
             state.iteration, state.optimizers = 0, None
-    sheet = images.make_sheet([model.reals[-1], model.reconstruct(), *model.sample(9)], columns=4)
+    pictures = [model.reals[-1], model.reconstruct(), *model.sample(NUM_SHEET_SAMPLES)]
+    sheet = images.make_sheet(pictures, columns=4, least=SHEET_SIDE)
     images.save_image(sheet, run.path / "sample_sheet.png")
     run.finish()
+
+
+def say_how_long(state: TrainingState) -> None:
+    """Tell how long the run will take from here, if that is worth the seconds to find out."""
+    model, config = state.model, state.model.config
+    sizes = sizes_of(model.reals)
+    if estimate.products(config, sizes) >= WORTH_AN_ESTIMATE:
+        speed = estimate.measure(config, model.device, model.generator.dtype)
+        seconds = speed.seconds(config, sizes, state.stage, state.iteration)
+        log.info("about %s from here to the end", estimate.in_words(seconds))
 
 
 def train_stage(
@@ -247,90 +258,6 @@ def begin_stage(model: ImageModel, streams: RandomStreams) -> None:
     model.noise_amp.append(0.0)
     factor = model.config.noise_amp
     model.noise_amp[stage] = losses.noise_amplitude(model.reconstruct(), model.real, factor)
-
-
-@dataclass
-class Iteration:
-    """One training iteration of the last stage; call it with the stage-0 input."""
-
-    model: ImageModel
-    critic: Critic
-    optimizers: tuple[Optimizer, Optimizer]  # generator's, critic's
-    streams: RandomStreams
-
-    def __post_init__(self) -> None:
-        generator, config = self.model.generator, self.model.config
-        self.run_step = self.step
-        if config.compile and self.model.device.type == "cuda":
-            self.run_step = GraphedStep(self.step, self.optimizers)
-        # A large fake is drawn again for the generator's step, when the critic's maps are gone.
-        self.frugal = self.model.real[0, 0].numel() > FRUGAL_PIXELS
-        generator.freeze(config.train_depth)
-        self.first = generator.trained_stages(config.train_depth).start
-        # What the frozen stages make of the fixed noise does not change.
-        self.fixed_features = self._frozen_features(self.model.fixed_noise)
-
-    def __call__(self, first_input: Tensor) -> dict[str, Tensor]:
-        """Returns the losses, scalars, of the last critic step and of the generator."""
-        model, coefficient = self.model, self.streams.coefficient
-        dtype = model.generator.dtype
-        noise = model.noise_shape.draw(model.sizes, self.streams.noise, first=1, dtype=dtype)
-        noise.insert(0, first_input)
-        coefficients = torch.rand(
-            model.config.Dsteps, generator=coefficient, device=coefficient.device
-        )
-        return self.run_step(noise, coefficients)
-
-    def step(self, noise: list[Tensor], coefficients: Tensor) -> dict[str, Tensor]:
-        """The iteration proper. noise: of all stages; the list is emptied on the way.
-
-        coefficients: of the gradient penalty, one per critic step.
-        """
-        config, critic, real = self.model.config, self.critic, self.model.real
-        optimizer_g, optimizer_d = self.optimizers
-
-        # One noise draw serves the whole iteration: the generator does not change before its end.
-        features = self._frozen_features(noise)
-        with torch.set_grad_enabled(not self.frugal):
-            fake = self._generate(noise, features)
-        critic.requires_grad_(True)
-        for c in coefficients:
-            if self.frugal:
-                hardware.return_memory()
-            loss_d = losses.critic_loss(critic, real, fake.detach(), c, config.lambda_grad)
-            optimizer_d.zero_grad()
-            loss_d.total.backward()
-            optimizer_d.step()
-
-        # One gradient of both losses, applied several times.
-        critic.requires_grad_(False)
-        optimizer_g.zero_grad()
-        adversarial, gradient = losses.adversarial_loss(critic, fake)
-        if self.frugal:
-            fake = self._generate(noise, features)
-        noise.clear()  # large, and not needed any more
-        fake.backward(gradient)
-        reconstruction = self._generate(self.model.fixed_noise, self.fixed_features)
-        rec_loss = losses.reconstruction_loss(reconstruction, real, config.alpha)
-        rec_loss.backward()
-        for _ in range(config.Gsteps):
-            optimizer_g.step()
-
-        terms = {"real": loss_d.real, "fake": loss_d.fake, "penalty": loss_d.penalty}
-        terms |= {"adversarial": adversarial, "reconstruction": rec_loss}
-        return {name: value.detach() for name, value in terms.items()}
-
-    @torch.no_grad()
-    def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
-        model = self.model
-        return model.generator.features(noise[: self.first], model.sizes, model.noise_amp)
-
-    def _generate(self, noise: list[Tensor], features: Tensor | None) -> Tensor:
-        model = self.model
-        if self.frugal:
-            hardware.return_memory()
-        x = model.generator.features(noise, model.sizes, model.noise_amp, self.first, features)
-        return model.generator.render(x)
 
 
 def open_monitor(state: TrainingState, folder: Path) -> StageMonitor:

@@ -33,11 +33,11 @@ import textbook
 
 from ConSinGAN import hardware, modes
 from ConSinGAN.config import EvalConfig, TrainConfig
+from ConSinGAN.iteration import Iteration
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.results import Results
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers
-from ConSinGAN.training import Iteration
 
 PICTURE = (433, 650)  # (H, W) of the picture; the default run trains it at 167x250
 AMPLITUDE = 0.05

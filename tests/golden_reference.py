@@ -17,12 +17,12 @@ from torch import Tensor
 
 from ConSinGAN import losses, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.iteration import Iteration
 from ConSinGAN.models import Critic, Generator
 from ConSinGAN.noise import NoiseShape
 from ConSinGAN.pyramid import geometric_scales
 from ConSinGAN.resize import resize
 from ConSinGAN.sampling import ImageModel
-from ConSinGAN.training import Iteration
 
 GOLDEN = Path(os.environ.get("CONSINGAN_GOLDEN", Path(__file__).parent / "golden"))
 RTOL = 1e-4

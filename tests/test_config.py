@@ -91,7 +91,7 @@ def test_layers_from_weakest_to_strongest(tmp_path: Path) -> None:
     layers = [
         ([], 2000),
         (["--train_mode", "editing"], 1000),
-        (["--draft"], modes.Mode.draft["niter"]),
+        (["--draft"], modes.Mode.drafts[0]["niter"]),
         (["--config", file], 7),
         (["--niter", "5"], 5),
     ]
@@ -103,9 +103,12 @@ def test_layers_from_weakest_to_strongest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", modes.names())
 def test_every_mode_has_a_draft(mode: str) -> None:
-    config = resolve({"train_mode": mode, "draft": True})
-    assert {name: getattr(config, name) for name in modes.get(mode).draft} == modes.get(mode).draft
-    assert config.niter < resolve({"train_mode": mode}).niter
+    full = resolve({"train_mode": mode})
+    for preset in modes.get(mode).drafts:
+        config = resolve({"train_mode": mode, "draft": preset})
+        assert {name: getattr(config, name) for name in preset} == preset
+        assert config.niter <= full.niter
+        assert config.max_size < full.max_size
 
 
 def test_yaml_may_choose_the_mode_whose_defaults_then_hold(tmp_path: Path) -> None:
@@ -312,9 +315,10 @@ def test_architecture_cannot_change_when_fine_tuning(name: str, value: object) -
 
 
 def test_a_draft_does_not_change_the_architecture_when_fine_tuning() -> None:
-    config = resolve(TUNE | {"draft": True}, dataclasses.replace(SAVED, train_stages=3))
+    preset = modes.get(SAVED.train_mode).drafts[0] | {"train_stages": 4}
+    config = resolve(TUNE | {"draft": preset}, dataclasses.replace(SAVED, train_stages=3))
     assert config.train_stages == 3
-    assert config.niter == modes.get(SAVED.train_mode).draft["niter"]
+    assert config.niter == preset["niter"]
 
 
 def test_a_run_of_another_mode_cannot_be_fine_tuned() -> None:

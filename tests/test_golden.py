@@ -18,6 +18,7 @@ import torch
 from ConSinGAN import images, losses, modes
 from ConSinGAN.augment import shuffle_tiles
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.iteration import Iteration
 from ConSinGAN.models import Critic, Generator
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.pyramid import dense_scales, make_pyramid, stage_sizes
@@ -25,7 +26,7 @@ from ConSinGAN.resize import resize, resize_matrix, scaled_size, upsample
 from ConSinGAN.run import run_name
 from ConSinGAN.sampling import random_walk
 from ConSinGAN.state import make_optimizers, set_learning_rates
-from ConSinGAN.training import Iteration, begin_stage
+from ConSinGAN.training import begin_stage
 
 # ---------------------------------------------------------------------------------------------
 # Pictures and sizes

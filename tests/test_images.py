@@ -317,6 +317,14 @@ def test_the_pictures_own_extension_comes_first(tmp_path: Path) -> None:
     assert images.find_mask(tmp_path / "a.webp") == tmp_path / "a_mask.png"
 
 
+@pytest.mark.parametrize(("least", "factor"), [(0, 1), (8, 1), (9, 2), (16, 2), (40, 5)])
+def test_small_pictures_are_enlarged_on_a_sheet(least: int, factor: int) -> None:
+    pictures = [torch.full((1, 3, 6, 8), level) for level in (-1.0, 1.0)]
+    sheet = images.make_sheet(pictures, columns=2, gap=2, least=least)
+    assert sheet.shape == (6 * factor + 4, 16 * factor + 6, 3)
+    assert (sheet[2:-2, 2 : 2 + 8 * factor] == 0).all()
+
+
 def test_soft_mask_is_one_inside_and_zero_far_away() -> None:
     mask = np.zeros((80, 90), bool)
     mask[10:20, 10:20] = True

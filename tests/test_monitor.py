@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -10,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import files_below
+from conftest import ROOT, files_below
 
-from ConSinGAN import monitor
+from ConSinGAN import monitor, pace
 from ConSinGAN.monitor import StageMonitor, setup_logging
 
 LOSSES = {"real": torch.tensor(1.5), "fake": torch.tensor(float("nan"))}
@@ -127,3 +129,61 @@ def test_messages_are_plain_lines_said_once(
     setup_logging(logging.WARNING)
     package.getChild("part").info("hello")
     assert capsys.readouterr().err == ""
+
+
+# Other work on the machine --------------------------------------------------------------------
+
+
+def factors(monkeypatch: pytest.MonkeyPatch, durations: list[float], shares: list[tuple]) -> list:
+    """What `Pace` says of iterations that took so long, threads having waited and computed."""
+    clock, found = 0.0, iter([(0.0, 0.0), *shares])
+    monkeypatch.setattr(pace, "waited_and_computed", lambda: next(found, shares[-1]))
+    watch, said = pace.Pace(lambda: clock), []
+    for duration in durations:
+        clock += duration
+        said.append(watch.tick())
+    return [factor for factor in said if factor is not None]
+
+
+def test_pace_is_against_the_best_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = [(0.0, 0.0)]
+    assert factors(monkeypatch, [1.0] * 10 + [3.0] * 4 + [1.0] * 10, nothing) == [1, 3, 1]
+    assert factors(monkeypatch, [20.0] * 6, nothing) == [1, 1]  # never of fewer than three
+    assert factors(monkeypatch, [1.0] * 9, nothing) == []
+
+
+def test_pace_counts_threads_that_are_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = factors(monkeypatch, [1.0] * 20, [(15.0, 5.0), (15.0, 25.0)])
+    assert said == [4, 1]
+
+
+def test_a_busy_machine_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "ConSinGAN")
+    monkeypatch.setattr(pace.Pace, "tick", lambda self: 3.21)
+    watch(tmp_path)
+    (line,) = [message for message in caplog.messages if "busy" in message]
+    assert "3.2 times" in line
+    assert "--threads" in line
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux tells it")
+def test_waiting_is_measured() -> None:
+    """More spinning threads than may run at once keep each other waiting."""
+    cores = os.sched_getaffinity(0)
+    before = pace.waited_and_computed()
+    code = (
+        "import os, threading, time, sys; sys.path.insert(0, sys.argv[1]);"
+        "from ConSinGAN import pace; os.sched_setaffinity(0, {int(sys.argv[2])});"
+        "pid = os.fork(); end = time.monotonic() + 1;\n"
+        "while time.monotonic() < end: pass\n"
+        "waited, computed = pace.waited_and_computed()\n"
+        "if pid: os.waitpid(pid, 0); print(waited / computed)\n"
+    )
+    command = [sys.executable, "-c", code, str(ROOT), str(min(cores))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 0.4
+    after = pace.waited_and_computed()
+    assert after[0] >= before[0]
+    assert after[1] >= before[1] >= 0

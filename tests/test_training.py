@@ -11,11 +11,12 @@ from conftest import TINY, paint
 import ConSinGAN
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.iteration import Iteration
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers, set_learning_rates
-from ConSinGAN.training import Iteration, begin_stage
+from ConSinGAN.training import begin_stage
 
 
 def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) -> Iteration:

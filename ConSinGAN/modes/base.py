@@ -41,6 +41,7 @@ noise = Lazy("ConSinGAN.noise")
 pyramid = Lazy("ConSinGAN.pyramid")
 
 NUM_SHEET_SAMPLES = 9
+SHEET_SIDE = 200  # pixels of a picture's longer side on a sheet, at least
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,16 @@ class Mode:
     summary: ClassVar[str] = ""  # one line for --help
     defaults: ClassVar[Mapping[str, Any]] = {}  # values that differ from TrainConfig's
     fine_tune_defaults: ClassVar[Mapping[str, Any]] = {"niter": 500}
-    # --draft, a first look in minutes: samples need stages and iterations more than pixels.
-    draft: ClassVar[Mapping[str, Any]] = {"max_size": 70, "min_size": 18, "niter": 800}
+    # --draft, a first look in minutes, from quick to slow; see `draft.choose`. Samples need stages
+    # and iterations more than pixels, and those iterations more than several critic steps.
+    drafts: ClassVar[Sequence[Mapping[str, Any]]] = (
+        {"max_size": 50, "min_size": 18, "niter": 250, "Dsteps": 1},
+        {"max_size": 60, "min_size": 18, "niter": 400, "Dsteps": 1},
+        {"max_size": 70, "min_size": 18, "niter": 600, "Dsteps": 1},
+        {"max_size": 70, "min_size": 18, "niter": 800, "Dsteps": 3},
+        {"max_size": 90, "min_size": 20, "niter": 1000, "Dsteps": 3},
+        {"max_size": 120, "min_size": 25, "niter": 1000, "Dsteps": 3},
+    )
     wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
     animated: ClassVar[bool] = False  # evaluation writes GIFs
 
@@ -118,7 +127,8 @@ class Mode:
         samples = list(model.sample(NUM_SHEET_SAMPLES, streams=streams))
         images.save_image(reconstruction, folder / f"reconstruction_{iteration}.png")
         images.save_image(samples[0], folder / f"fake_sample_{iteration}.png")
-        sheet = images.make_sheet([model.real, reconstruction, *samples], columns=4)
+        pictures = [model.real, reconstruction, *samples]
+        sheet = images.make_sheet(pictures, columns=4, least=SHEET_SIDE)
         images.save_image(sheet, folder / "sample_sheet.png")
 
     # Evaluation ---------------------------------------------------------------------------

@@ -27,7 +27,11 @@ class Harmonization(Composite):
         "niter": 1000,
         "batch_norm": True,
     }
-    draft = {"max_size": 130, "min_size": 60, "niter": 200}
+    drafts = (
+        {"max_size": 100, "min_size": 50, "niter": 100},
+        {"max_size": 130, "min_size": 60, "niter": 200},
+        {"max_size": 170, "min_size": 80, "niter": 300},
+    )
     result_name = "harmonized"
     mask_radius = 7
 

@@ -1,0 +1,109 @@
+"""How long will a run take on this machine? A few timed iterations, and arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ConSinGAN import modes
+from ConSinGAN.config import TrainConfig
+from ConSinGAN.iteration import Iteration
+from ConSinGAN.noise import RandomStreams
+from ConSinGAN.sampling import ImageModel, make_critic, make_generator
+from ConSinGAN.state import make_optimizers
+
+log = logging.getLogger(__name__)
+
+Size = tuple[int, int]  # (h, w)
+
+# Stages that are timed: small ones cost calls, larger ones arithmetic.
+PROBES: tuple[tuple[Size, ...], ...] = (((24, 36),), ((40, 60), (56, 84), (80, 120)))
+REPEATS = 3  # timed iterations of each, after one to warm up
+
+
+def work(config: TrainConfig, sizes: Sequence[Size]) -> float:
+    """Products in one iteration of the last of the stages with these sizes, roughly.
+
+    Counted are the convolutions between hidden maps. For a critic step a forward pass, a backward
+    pass and a weight gradient of three pictures and the penalty's forward pass; for the generator
+    the same three of two pictures in trained stages, a forward pass below, and both ways once
+    through the critic.
+    """
+    trained = range(max(len(sizes) - config.train_depth, 0), len(sizes))
+    passes = [6 if stage in trained else 1 for stage in range(len(sizes))]
+    passes[-1] += 10 * config.Dsteps + 2
+    pixels = sum(times * h * w for times, (h, w) in zip(passes, sizes, strict=True))
+    return float(pixels * config.num_layer * config.nfc**2 * config.ker_size**2)
+
+
+def products(config: TrainConfig, sizes: Sequence[Size]) -> float:
+    """Products in a whole run, roughly."""
+    return config.niter * sum(work(config, sizes[: i + 1]) for i in range(len(sizes)))
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What this machine does: an iteration takes `overhead` seconds and one for `rate` products."""
+
+    overhead: float
+    rate: float
+
+    def seconds(
+        self, config: TrainConfig, sizes: Sequence[Size], stage: int = 0, done: int = 0
+    ) -> float:
+        """What is left of a run in `stage`, after `done` iterations of it; sizes: of all stages."""
+        iterations = [config.niter - done, *[config.niter] * (len(sizes) - stage - 1)]
+        return sum(
+            number * (self.overhead + work(config, sizes[: stage + k + 1]) / self.rate)
+            for k, number in enumerate(iterations)
+        )
+
+
+def measure(config: TrainConfig, device: torch.device, dtype: torch.dtype) -> Speed:
+    """Time iterations of small pictures with the configuration's networks.
+
+    Nothing of a run is touched, torch's own random numbers neither. Takes a few seconds.
+    """
+    cards = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cards):
+        times = [_time(config, sizes, device, dtype) for sizes in PROBES]
+    works = [work(config, sizes) for sizes in PROBES]
+    per_product = max(times[1] - times[0], 0.1 * times[1]) / (works[1] - works[0])
+    return Speed(max(times[0] - works[0] * per_product, 0.0), 1 / per_product)
+
+
+def _time(
+    config: TrainConfig, sizes: Sequence[Size], device: torch.device, dtype: torch.dtype
+) -> float:
+    config = dataclasses.replace(config, compile=False)
+    mode, streams = modes.get(config.train_mode), RandomStreams(0, device)
+    reals = [torch.rand((1, config.nc_im, *size), device=device) * 2 - 1 for size in sizes]
+    generator, critic = make_generator(config, mode), make_critic(config)
+    for _ in sizes[1:]:
+        generator.grow()
+    model = ImageModel(config, mode, generator.to(device), reals)
+    generator.dtype = critic.to(device).dtype = dtype
+    first = mode.fixed_input(reals[0], streams)
+    model.fixed_noise = [first, *model.noise_shape.draw(model.sizes, streams.noise, first=1)]
+    model.noise_amp = [0.1] * len(sizes)
+    iterate = Iteration(model, critic, make_optimizers(model, critic, config), streams)
+    seconds = []
+    for _ in range(1 + REPEATS):
+        start = time.perf_counter()
+        float(iterate(mode.draw_input(reals[0], streams))["fake"])
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+def in_words(seconds: float) -> str:
+    """A time as people say it: 50 seconds, 4 minutes, 2.5 hours."""
+    for unit, name, digits in ((3600.0, "hours", 1), (60.0, "minutes", 0), (1.0, "seconds", 0)):
+        if seconds >= 1.5 * unit or unit == 1:
+            number = round(seconds / unit, digits if seconds < 10 * unit else 0)
+            return f"{number:g} {name}"
+    raise AssertionError  # seconds are always reached
