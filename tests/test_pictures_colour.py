@@ -115,7 +115,7 @@ def test_floats_with_a_profile(tmp_path: Path) -> None:
     profile, levels = icc_profile(P3), every_colour()
     tifffile.imwrite(
         tmp_path / "a.tif", (levels / 255).astype(np.float32), photometric="rgb",
-        iccprofile=profile,
+        extratags=[(34675, 7, len(profile), profile, True)],
     )  # fmt: skip
     expected = managed(Image.fromarray(levels), profile)
     assert_levels(images.read_image(tmp_path / "a.tif"), expected, 1)

@@ -111,6 +111,19 @@ def test_the_largest_page_is_taken_and_said(
     assert images.read_image(path, frame=1).shape == (1, 3, 8, 12)
 
 
+def test_a_next_page_that_is_none_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    for samples in (paint(), (paint() / 255).astype(np.float32)):
+        tifffile.imwrite(path, samples, photometric="rgb")
+        intact = bytearray(path.read_bytes())
+        start = int.from_bytes(intact[4:8], "little")
+        place = start + 2 + 12 * int.from_bytes(intact[start : start + 2], "little")
+        for pointer in (start, 2, 5, place - 30, 1000, len(intact) - 20, 2**32 - 16):
+            intact[place : place + 4] = pointer.to_bytes(4, "little")
+            path.write_bytes(intact)
+            assert_levels(images.read_image(path), paint())
+
+
 def test_reduced_pages_are_passed_over(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(paint(64, 64, seed=1), photometric="rgb", subfiletype=1)

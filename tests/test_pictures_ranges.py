@@ -10,7 +10,6 @@ import pytest
 import tifffile
 from conftest import paint
 from picture_files import assert_levels, chunk, levels_of, write_png
-from PIL import Image
 
 from ConSinGAN import images
 from ConSinGAN.errors import UsageError
@@ -305,65 +304,12 @@ def test_significant_bits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     unscaled = write_png(tmp_path / "a.png", twelve, chunk(b"sBIT", b"\x0c"))
     assert_levels(images.read_image(unscaled), GREY, 0.1)
     assert "12 bits" in caplog.text
+    opaque = np.stack([twelve, np.full_like(twelve, 4095)], axis=2)
+    unscaled = write_png(tmp_path / "c.png", opaque, chunk(b"sBIT", b"\x0c\x0c"))
+    assert_levels(images.read_image(unscaled), GREY, 0.1)
     for scaled in (twelve << 4 | twelve >> 8, (twelve // 16) << 4 | (twelve // 16) >> 8):
         path = write_png(tmp_path / "b.png", scaled.astype(np.uint16), chunk(b"sBIT", b"\x0c"))
         assert_levels(images.read_image(path), scaled / 257)
-
-
-# Masks ----------------------------------------------------------------------------------------
-
-INSIDE = np.zeros((16, 16), bool)
-INSIDE[3:8, 2:9] = True
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        INSIDE, INSIDE.astype(np.uint8), INSIDE * np.uint8(2), INSIDE * np.uint8(100),
-        INSIDE.astype(np.uint16), INSIDE * np.uint16(65535), INSIDE * np.uint16(255),
-        INSIDE.astype(np.float32), INSIDE * np.float32(255), INSIDE.astype(np.float64),
-        INSIDE.astype(np.int32), INSIDE * np.int32(255), INSIDE * np.int16(1),
-        INSIDE + INSIDE.T * np.uint8(2) * INSIDE,
-    ],
-)  # fmt: skip
-def test_masks_of_all_numbers(tmp_path: Path, values: np.ndarray) -> None:
-    mask = images.read_mask(write_tiff(tmp_path / "m.tif", values, photometric="minisblack"))
-    np.testing.assert_allclose(mask[0, 0], INSIDE, atol=1e-6)
-
-
-def test_label_masks_in_png(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    several = np.zeros((16, 16), np.uint8)
-    several[2:4], several[7:9] = 1, 2
-    for levels, expected in (
-        (INSIDE.astype(np.uint8), INSIDE), (INSIDE.astype(np.uint16), INSIDE),
-        (several, several > 0), (INSIDE + np.uint8(1), INSIDE),
-    ):  # fmt: skip
-        caplog.clear()
-        mask = images.read_mask(write_png(tmp_path / "m.png", levels))
-        np.testing.assert_array_equal(mask[0, 0], expected)
-        assert "labels" in caplog.text
-
-
-def test_palette_masks_show_colours_and_labels(tmp_path: Path) -> None:
-    def write(palette: list[int]) -> Path:
-        picture = Image.fromarray(INSIDE.astype(np.uint8), "L").convert("P")
-        picture.putdata(INSIDE.astype(int).ravel().tolist())
-        picture.putpalette(palette)
-        picture.save(tmp_path / "m.png")
-        return tmp_path / "m.png"
-
-    np.testing.assert_array_equal(images.read_mask(write([0, 0, 0, 255, 255, 255]))[0, 0], INSIDE)
-    np.testing.assert_array_equal(images.read_mask(write([255, 255, 255, 0, 0, 0]))[0, 0], ~INSIDE)
-    np.testing.assert_array_equal(images.read_mask(write([0, 0, 0, 128, 0, 0]))[0, 0], INSIDE)
-
-
-def test_levels_of_ordinary_masks_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    mask = images.read_mask(write_png(tmp_path / "m.png", GREY))
-    np.testing.assert_allclose(mask[0, 0], UNIT, atol=1e-6)
-    dim = images.read_mask(write_png(tmp_path / "d.png", GREY // 3))
-    np.testing.assert_allclose(dim[0, 0], GREY // 3 / 255, atol=1e-6)
-    assert (images.read_mask(write_png(tmp_path / "e.png", GREY * 0)) == 0).all()
-    assert caplog.messages == []
 
 
 # Blank pictures -------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ Image.MAX_IMAGE_PIXELS = None  # every picture read here is measured before it i
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 ANIMATED = ("GIF", "WEBP", "PNG", "MPO", "AVIF", "TIFF", "FLI", "DCX")  # or of several pages
-GUESSED = ("TIFF", "FITS", "IM", "SPIDER", "PPM")  # floats or 32 bits of a range that is not told
+GUESSED = ("TIFF", "FITS", "IM")  # whole numbers of a range that is not told; else it is 16 bits
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 LABELS = 16  # values of 255 below which a mask holds labels, not levels
 DARK, BRIGHT, NEARLY = 20 / 255, 235 / 255, 0.99
@@ -155,14 +155,16 @@ class Decoder:
         number = samples.shape[2]
         alpha = None
         if number in (2, 4):
-            samples, alpha = samples[..., :-1], samples[..., -1] / np.float32(65535)
+            samples, alpha = samples[..., :-1], samples[..., -1]
         elif content.transparent is not None:
             alpha = (samples != np.array(content.transparent, np.uint16)).any(axis=2)
-            alpha = alpha.astype(np.float32)
         white = ranges.of_significant_bits(samples, content.significant_bits)
         if white < 65535:
             log.info("%s: its values have %d bits", self.path, content.significant_bits)
-        values = ranges.to_unit(samples, ranges.Range(0, white))
+        span = ranges.Range(0, white)
+        values = ranges.to_unit(samples, span)
+        if alpha is not None:
+            alpha = ranges.to_unit(alpha, ranges.of_alpha(alpha, span))
         return self._from_values(values, alpha, self._space(content), content.exif.orientation)
 
     def _space(self, content: png.Png) -> colour.Space:
@@ -203,8 +205,9 @@ class Decoder:
     def _tiff_picture(self, index: int, page: tiff.Page) -> np.ndarray:
         with Image.open(self.path, formats=["TIFF"]) as picture:
             picture.seek(index)
-            picture.getexif = Image.Exif  # the page's tags have been read, in spite of damage
-            picture._size = page.size  # not turned yet
+            # The page's tags have been read, in spite of damage; Pillow shall not turn it as well.
+            picture.getexif, picture._size = Image.Exif, page.size
+            picture.tag_v2.pop(exif.ORIENTATION, None)
             with silent():
                 deep = tiff.read_deep(picture, self.path, index) if page.bits == 16 else None
                 if deep is None:
@@ -330,8 +333,6 @@ class Decoder:
         stated = page.white if page else None
         if samples.dtype.kind in "iu" and file_format not in GUESSED:
             stated = 65535.0
-        elif file_format == "PPM" and samples.dtype.kind in "iu":
-            stated = 65535.0  # the format's largest value has been scaled to it
         span = ranges.find(samples, stated)
         self._say_range(span)
         values = ranges.to_unit(samples, span)

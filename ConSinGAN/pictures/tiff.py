@@ -5,6 +5,7 @@ Pillow reads what has 8 bits a sample; what has more, or lies in planes, is read
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import zlib
@@ -47,9 +48,7 @@ class Page:
     white: float | None = None
     orientation: int | None = None
     icc: bytes | None = None
-    exif_offset: int | None = None
     alpha: str = ""  # "", "straight", "premultiplied"
-    compression: str = ""
 
 
 @dataclass
@@ -69,10 +68,17 @@ def pages(path: Path) -> list[Page]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        number = len(file.pages)
-        found = [_describe(file.pages[i]) for i in range(min(number, MAX_PAGES))]
+        number = 1
+        with contextlib.suppress(Exception):  # a chain of pages that is broken
+            number = len(file.pages)
+        found = [_describe(file.pages[0])]
         found[0].raw |= _holds_raw(file.pages[0])
-    return found + [Page((0, 0), whole=False)] * (number - len(found))
+        for index in range(1, number):
+            page = Page((0, 0), whole=False)  # not looked at, or not to be understood
+            with contextlib.suppress(Exception):
+                page = _describe(file.pages[index]) if index < MAX_PAGES else page
+            found.append(page)
+    return found
 
 
 def _describe(page: TiffPage) -> Page:
@@ -84,7 +90,6 @@ def _describe(page: TiffPage) -> Page:
     found.floats_or_signed = kind != 1
     found.whole = not int(page.subfiletype) & 5
     found.raw = _is_raw(page)
-    found.compression = getattr(page.compression, "name", str(page.compression))
     found.white = _stated_white(page, kind, bits)
     orientation = _value(page, 274)
     found.orientation = orientation if orientation in range(1, 9) else None
