@@ -172,7 +172,6 @@ def test_a_busy_machine_is_told_once(
 def test_waiting_is_measured() -> None:
     """More spinning threads than may run at once keep each other waiting."""
     cores = os.sched_getaffinity(0)
-    before = pace.waited_and_computed()
     code = (
         "import os, threading, time, sys; sys.path.insert(0, sys.argv[1]);"
         "from ConSinGAN import pace; os.sched_setaffinity(0, {int(sys.argv[2])});"
@@ -184,6 +183,3 @@ def test_waiting_is_measured() -> None:
     command = [sys.executable, "-c", code, str(ROOT), str(min(cores))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(done.stdout) > 0.4
-    after = pace.waited_and_computed()
-    assert after[0] >= before[0]
-    assert after[1] >= before[1] >= 0

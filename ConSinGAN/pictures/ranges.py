@@ -89,8 +89,8 @@ def of_alpha(alpha: np.ndarray, colours: Range) -> Range:
 
 def _of_floats(low: float, high: float) -> Range:
     if low >= -0.2 and high <= OVERSHOOT * 1.15:
-        cut = low < 0 or high > 1
-        return Range(0, 1, "values beyond 0..1 are cut" if cut else "")
+        cut = "; what is beyond is cut" if low < 0 or high > 1 else ""
+        return Range(0, 1, f"black is assumed at 0 and white at 1{cut}")
     if low >= -OVERSHOOT and high <= OVERSHOOT:
         return _assumed(-1, 1)
     if high > 0 and low >= -0.1 * high:
