@@ -11,14 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ConSinGAN.fast.weight_gradient import bias_gradient, parameter_gradients
 from ConSinGAN.layers import (
     ConvBlock,
-    bias_gradient,
     compute_weight,
     conv,
     init_weights,
     leaky_gradient_,
-    parameter_gradients,
     score_windows,
 )
 from ConSinGAN.resize import upsample

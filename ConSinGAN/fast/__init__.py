@@ -1,0 +1,1 @@
+"""The same mathematics, quicker or in less memory; nothing above needs to know which form is taken."""
