@@ -52,7 +52,8 @@ def select_precision(precision: str, device: torch.device) -> torch.dtype:
     """The type of the convolutions' arithmetic for --precision {auto, fp32, bf16}.
 
     auto is bf16 on CUDA from Ampere on and on processors with bf16 units (AMX or AVX512-BF16) that
-    ONEDNN_MAX_CPU_ISA does not forbid, else float32. Raises UsageError if bf16 is asked for where it does not work.
+    ONEDNN_MAX_CPU_ISA does not forbid, else float32. Raises UsageError if bf16 is asked for where
+    it does not work.
     """
     if precision == "fp32":
         return torch.float32

@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ConSinGAN.fast.convolution import convolve, transposed
 from ConSinGAN.fast.weight_gradient import MANY_PIXELS, parameter_gradients
+
 
 def leaky_gradient(grad: Tensor, output: Tensor, slope: float) -> Tensor:
     """Gradient before a leaky ReLU, from the one behind it and the leaky ReLU's output."""
@@ -62,7 +64,7 @@ class _ConvLeakyReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, padding, slope):
         w = compute_weight(weight, x)
-        out = F.conv2d(x, w, bias.to(x.dtype), padding=padding)
+        out = convolve(x, w, bias.to(x.dtype), padding)
         if slope != 1:
             F.leaky_relu_(out, slope)
         ctx.save_for_backward(x, w, out if slope != 1 else None)
@@ -77,7 +79,7 @@ class _ConvLeakyReLU(torch.autograd.Function):
             grad = leaky_gradient(grad, out, ctx.slope)
         grad_x = grad_w = grad_b = None
         if ctx.needs_input_grad[0]:
-            grad_x = F.conv_transpose2d(grad, w, padding=ctx.padding)
+            grad_x = transposed(grad, w, ctx.padding)
         if ctx.needs_input_grad[1]:
             grad_w, grad_b = parameter_gradients(x, grad, w, ctx.padding)
         return grad_x, grad_w, grad_b, None, None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE = 64  # output rows per block of a banded interpolation matrix
+TILE = 32  # output rows per block of a banded interpolation matrix
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""The same mathematics, quicker or in less memory; nothing above needs to know which form is taken."""
+"""The same mathematics, quicker or in less memory; nothing above knows which form is taken."""

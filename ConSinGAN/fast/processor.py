@@ -1,4 +1,4 @@
-"""What the processor's convolutions may use: its instruction set, and what the environment allows."""
+"""Which instructions the processor's convolutions use: those it has and the environment allows."""
 
 from __future__ import annotations
 

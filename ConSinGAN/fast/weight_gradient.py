@@ -1,8 +1,8 @@
-"""The gradient of a convolution's weight and bias, in the form that is fastest where it is computed.
+"""The gradient of a convolution's weight and bias, in the form that is fastest on the processor.
 
-All forms sum the same products: dW[o,c,i,j] = sum of grad[o,y,x] * input[c,y+i-p,x+j-p] over pixels.
-`choose` picks one by the processor's level, the type and the shape alone, never by timing, so that a
-run repeats to the bit.
+All forms compute dW[o,c,i,j] = sum over pixels of grad[o,y,x] * input[c,y+i-p,x+j-p]. `choose`
+picks one by the processor's level, the type and the shape alone, never by timing, so that a run
+repeats to the bit.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from ConSinGAN.fast import processor
 from ConSinGAN.fast.processor import Level
 
 BAND_PIXELS = 50_000  # of a large map at a time: all forms make copies of what they are given
+PRODUCT_PIXELS = 500  # of which all that they see is gathered at a time
 WINDOW_PIXELS = 8_000  # of which all windows are gathered at a time
-CACHED_PIXELS = 3_000  # of which AVX2 kernels do the weight gradient quickly
+CACHED_PIXELS = 2_000  # of which AVX2 kernels do the weight gradient quickly
 MANY_PIXELS = 6_000  # above, pictures are better treated one at a time than as a batch
 
 Gradients = tuple[Tensor, Tensor]  # of weight and bias, float32
@@ -54,12 +55,12 @@ def choose(
         if is_narrow(weight):
             return windows
         if pixels > CACHED_PIXELS:
-            return rows
+            return products
     return bands if pixels > MANY_PIXELS else whole
 
 
 def is_narrow(weight: tuple[int, ...]) -> bool:
-    """Whether a kernel has so few channels on one side that its windows are smaller than the map."""
+    """Whether one side has so few channels that all windows of it are no larger than the other."""
     narrow, wide = sorted(weight[:2])
     return narrow * weight[2] * weight[3] <= wide
 
@@ -80,23 +81,27 @@ def bands(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
     return grad_w, grad_b
 
 
-def rows(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
-    """One product per row of the kernel and of the map.
+def products(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
+    """One product per band of rows: the output's gradient with what each of its pixels sees.
 
-    In a row of a channels-last map the k * C numbers that a row of the kernel sees lie side by side,
-    those of the next pixel start C further: a matrix, without a copy.
+    In a channels-last map the k * C numbers that a row of the kernel sees lie side by side, so that
+    gathering them is quick, and a band of them stays in the cache.
     """
     num_out, channels, size = weight.shape[:3]
-    total = x.new_zeros((size, num_out, size * channels))
+    total = x.new_zeros((num_out, size * size * channels), dtype=torch.float32)
     for seen, part in _bands(x, grad, padding) if padding else _pictures(x, grad):
         seen, part = _pixels(seen), _pixels(part)
         height, width = part.shape[:2]
-        shape, strides = (height, width, size * channels), (seen.stride(0), channels, 1)
-        for i, product in enumerate(total):
-            view = seen[i:].as_strided(shape, strides)
-            product.addbmm_(part.mT, view)
-    grad_w = total.view(size, num_out, size, channels).permute(1, 3, 0, 2)
-    return grad_w.float(), bias_gradient(grad)
+        row = seen.stride(0)
+        num = max(1, PRODUCT_PIXELS // width)
+        for top in range(0, height, num):
+            some = part[top : top + num]
+            shape = (len(some), width, size, size * channels)
+            gathered = seen[top:].as_strided(shape, (row, channels, row, 1))
+            some = some.reshape(-1, num_out)
+            _add_product(total, some.T, gathered.reshape(len(some), -1))
+    grad_w = total.view(num_out, size, size, channels).permute(0, 3, 1, 2)
+    return grad_w, bias_gradient(grad)
 
 
 def windows(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
@@ -110,7 +115,7 @@ def windows(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
 
 
 def _correlate(narrow: Tensor, wide: Tensor, size: int, padding: int) -> Tensor:
-    """Sums of narrow[a,y+i-p,x+j-p] * wide[b,y,x] over pictures and pixels: (k, k, A, B) float32."""
+    """Sums over pixels of narrow[a,y+i-p,x+j-p] * wide[b,y,x], (k, k, A, B) float32."""
     few, many = narrow.shape[1], wide.shape[1]
     total = torch.zeros((size * size * few, many), device=wide.device)
     for small, large in _pictures(narrow, wide):
@@ -125,11 +130,16 @@ def _correlate(narrow: Tensor, wide: Tensor, size: int, padding: int) -> Tensor:
             )
             seen = seen.reshape(size * size * few, -1)
             part = part.reshape(-1, many)
-            if wide.dtype == torch.float32:
-                total.addmm_(seen, part)
-            else:
-                total += seen @ part
+            _add_product(total, seen, part)
     return total.view(size, size, few, many)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, in float32 however the factors are stored."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
 
 
 def bias_gradient(grad: Tensor) -> Tensor:
