@@ -57,7 +57,7 @@ def _is_ours(x: Tensor) -> bool:
 
 def _has_few_outputs(x: Tensor, num_out: int, channels: int, size: int) -> bool:
     """Vectors of 8 or 16 outputs would hold 3: one product with all elements is faster."""
-    return num_out * size * size <= channels and x.shape[2] * x.shape[3] > FEW_PIXELS
+    return num_out * max(size * size, 4) <= channels and x.shape[2] * x.shape[3] > FEW_PIXELS
 
 
 def _is_small(x: Tensor) -> bool:

@@ -30,8 +30,7 @@ def parameter_gradients(x: Tensor, grad: Tensor, weight: Tensor, padding: int = 
     """Gradients of a convolution's weight and bias, float32, summed over the pictures.
 
     x: its input, (N, C, H, W); grad: its output's gradient, (N, O, h, w); stride 1. Of `weight`,
-    (O, C, k, k), only shape and type matter. padding: zeros around x, at most 2k - 2 fit the
-    default settings, more are allowed.
+    (O, C, k, k), only shape and type matter. padding: zeros on each side of x.
     """
     form = choose(x.device.type, processor.level(), x.dtype, tuple(x.shape), tuple(weight.shape))
     return form(x, grad, weight, padding)
@@ -61,8 +60,8 @@ def choose(
 
 def is_narrow(weight: tuple[int, ...]) -> bool:
     """Whether one side has so few channels that all windows of it are no larger than the other."""
-    narrow, wide = sorted(weight[:2])
-    return narrow * weight[2] * weight[3] <= wide
+    few, many = sorted(weight[:2])
+    return few * max(weight[2] * weight[3], 4) <= many
 
 
 def whole(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
