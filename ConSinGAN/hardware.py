@@ -16,6 +16,8 @@ import torch
 
 from ConSinGAN.config import DeviceConfig, TrainConfig
 from ConSinGAN.errors import UsageError
+from ConSinGAN.fast import processor
+from ConSinGAN.fast.processor import Level
 
 if TYPE_CHECKING:
     from ConSinGAN.sampling import ImageModel
@@ -52,8 +54,9 @@ def select_device(config: DeviceConfig) -> torch.device:
 def select_precision(precision: str, device: torch.device) -> torch.dtype:
     """The type of the convolutions' arithmetic for --precision {auto, fp32, bf16}.
 
-    auto is bf16 on CUDA from Ampere on and on processors with bf16 units (AMX or AVX512-BF16),
-    else float32. Raises UsageError if bf16 is asked for where it does not work.
+    auto is bf16 on CUDA from Ampere on and on processors with bf16 units (AMX or AVX512-BF16) that
+    ONEDNN_MAX_CPU_ISA does not forbid, else float32. Raises UsageError if bf16 is asked for where
+    it does not work.
     """
     if precision == "fp32":
         return torch.float32
@@ -62,18 +65,13 @@ def select_precision(precision: str, device: torch.device) -> torch.dtype:
     elif device.type == "cpu":
         # Without bf16 units the conversions cost more than bf16 saves, and below AVX-512 some
         # convolutions refuse it.
-        fast = _cpu_has("amx_tile") or _cpu_has("avx512_bf16")
-        works = fast or _cpu_has("avx512")
+        fast = processor.level() >= Level.AVX512_BF16
+        works = processor.level() >= Level.AVX512
     else:
         fast = works = False
     if precision == "bf16" and not works:
         raise UsageError(f"--precision bf16 does not work on this {device.type}; use fp32 or auto")
     return torch.bfloat16 if fast or precision == "bf16" else torch.float32
-
-
-def _cpu_has(feature: str) -> bool:
-    probe = getattr(torch.cpu, f"_is_{feature}_supported", None)
-    return bool(probe and probe())
 
 
 def memory(device: torch.device) -> float:

@@ -7,7 +7,6 @@ Weights stay float32; the arithmetic is done in the type of the input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -15,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-BAND_PIXELS = 50_000  # of a weight gradient at a time
+from ConSinGAN.fast.convolution import convolve, transposed
+from ConSinGAN.fast.weight_gradient import MANY_PIXELS, parameter_gradients
 
 
 def leaky_gradient(grad: Tensor, output: Tensor, slope: float) -> Tensor:
@@ -32,50 +32,6 @@ def leaky_gradient_(grad: Tensor, output: Tensor, slope: float) -> Tensor:
 def compute_weight(weight: Tensor, like: Tensor) -> Tensor:
     """The weight in the type of `like`, channels last."""
     return weight.to(like.dtype, memory_format=torch.channels_last)
-
-
-def parameter_gradients(
-    x: Tensor, grad: Tensor, weight: Tensor, padding: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Gradients of a convolution's weight and bias, float32, summed over the pictures.
-
-    x: its input; grad: its output's gradient; of `weight` only shape and type matter.
-    """
-    parts, padding = (_bands(x, grad, padding), 0) if one_by_one(x) else ([(x, grad)], padding)
-    gradients = [
-        torch.ops.aten.convolution_backward(
-            grad_part, x_part, weight, [weight.shape[0]], [1, 1], [padding] * 2, [1, 1], False,
-            [0, 0], 1, [False, True, True],
-        )[1:]
-        for x_part, grad_part in parts
-    ]  # fmt: skip
-    grad_w, grad_b = (sum(g.float() for g in kind) for kind in zip(*gradients, strict=True))
-    return grad_w, grad_b
-
-
-def _bands(x: Tensor, grad: Tensor, padding: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut a convolution's input, padded, and its output's gradient into single pictures' rows.
-
-    A processor's weight gradient makes copies of all that it is given, so it gets a little.
-    """
-    eaten = x.shape[2] + 2 * padding - grad.shape[2]  # kernel size less 1
-    rows = max(1, BAND_PIXELS // grad.shape[3])
-    for picture, picture_grad in zip(x.split(1), grad.split(1), strict=True):
-        for top, part in zip(
-            range(0, grad.shape[2], rows), picture_grad.split(rows, dim=2), strict=True
-        ):
-            first, num = top - padding, part.shape[2] + eaten  # rows that the band sees
-            above = min(max(-first, 0), num)  # of them zeros
-            seen = picture[:, :, max(first, 0) : max(first + num, 0)]
-            if padding:
-                below = num - above - seen.shape[2]
-                seen = F.pad(seen, (padding, padding, above, below))
-            yield seen, part
-
-
-def bias_gradient(grad: Tensor) -> Tensor:
-    """Gradient of a convolution's bias, float32."""
-    return grad.sum(dim=(0, 2, 3)).float()
 
 
 @lru_cache(maxsize=32)
@@ -99,7 +55,7 @@ def one_by_one(x: Tensor) -> bool:
     Small ones are bound by the cost of calls; for large ones a processor's convolution weight
     gradients are faster singly, and less memory is needed.
     """
-    return x.shape[2] * x.shape[3] > 6000 and x.device.type == "cpu"
+    return x.shape[2] * x.shape[3] > MANY_PIXELS and x.device.type == "cpu"
 
 
 class _ConvLeakyReLU(torch.autograd.Function):
@@ -108,7 +64,7 @@ class _ConvLeakyReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, padding, slope):
         w = compute_weight(weight, x)
-        out = F.conv2d(x, w, bias.to(x.dtype), padding=padding)
+        out = convolve(x, w, bias.to(x.dtype), padding)
         if slope != 1:
             F.leaky_relu_(out, slope)
         ctx.save_for_backward(x, w, out if slope != 1 else None)
@@ -123,7 +79,7 @@ class _ConvLeakyReLU(torch.autograd.Function):
             grad = leaky_gradient(grad, out, ctx.slope)
         grad_x = grad_w = grad_b = None
         if ctx.needs_input_grad[0]:
-            grad_x = F.conv_transpose2d(grad, w, padding=ctx.padding)
+            grad_x = transposed(grad, w, ctx.padding)
         if ctx.needs_input_grad[1]:
             grad_w, grad_b = parameter_gradients(x, grad, w, ctx.padding)
         return grad_x, grad_w, grad_b, None, None

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ConSinGAN.fast.convolution import convolve, transposed
+from ConSinGAN.fast.weight_gradient import bias_gradient, parameter_gradients
 from ConSinGAN.layers import (
     ConvBlock,
-    bias_gradient,
     compute_weight,
     conv,
     init_weights,
     leaky_gradient_,
-    parameter_gradients,
     score_windows,
 )
 from ConSinGAN.resize import upsample
@@ -246,7 +246,7 @@ class LocalCritic:
         self.slope, self.padding = critic.head.fused_slope, critic.padding
         self.inputs = [x]
         for layer, weight in zip(convs, self.weights, strict=True):
-            x = F.conv2d(x, weight, layer.bias.to(x.dtype), padding=self.padding)
+            x = convolve(x, weight, layer.bias.to(x.dtype), self.padding)
             self.inputs.append(F.leaky_relu_(x, self.slope))
         self.tail = critic.tail.weight.detach()[0].flatten(1).T  # k*k C
         self.kernel_size = critic.tail.kernel_size
@@ -272,13 +272,13 @@ class LocalCritic:
         grad = (self.windows.mT @ tail).permute(0, 3, 1, 2)
         grads = [leaky_gradient_(grad, self.inputs[-1], self.slope)]
         for weight, output in zip(self.weights[:0:-1], self.inputs[-2:0:-1], strict=True):
-            grad = F.conv_transpose2d(grads[0], weight, padding=self.padding)
+            grad = transposed(grads[0], weight, self.padding)
             grads.insert(0, leaky_gradient_(grad, output, self.slope))
         return grads
 
     def input_gradient(self, grads: list[Tensor]) -> Tensor:
         """The gradient of the picture, float32, from what `pull_back` returned."""
-        return F.conv_transpose2d(grads[0], self.weights[0], padding=self.padding).float()
+        return transposed(grads[0], self.weights[0], self.padding).float()
 
     def push_forward(self, direction: Tensor) -> None:
         """Let what the last picture put into every convolution become its derivative.
@@ -288,7 +288,7 @@ class LocalCritic:
         self.inputs[0][-1:] = direction
         for weight, (before, after) in zip(self.weights, pairwise(self.inputs), strict=True):
             after[-1:] = leaky_gradient_(
-                F.conv2d(before[-1:], weight, padding=self.padding), after[-1:], self.slope
+                convolve(before[-1:], weight, None, self.padding), after[-1:], self.slope
             )
         self.seen[-1:] = self._seen(after[-1:])
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE = 64  # output rows per block of a banded interpolation matrix
+ROW_TILE, COLUMN_TILE = 16, 48  # outputs per block of a banded interpolation matrix
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -91,13 +91,15 @@ def upsampling_matrix(num_in: int, num_out: int) -> np.ndarray:
 
 
 class _Tiles:
-    """A banded matrix in blocks of TILE rows, each with the columns that it uses."""
+    """A banded matrix in blocks of `tile` rows, each with the columns that it uses."""
 
-    def __init__(self, matrix: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, matrix: np.ndarray, tile: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self.num_rows = len(matrix)
         self.blocks = []  # (first row, first column, last column + 1, block)
-        for top in range(0, len(matrix), TILE):
-            block = matrix[top : top + TILE]
+        for top in range(0, len(matrix), tile):
+            block = matrix[top : top + tile]
             used = np.flatnonzero(block.any(axis=0))
             start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
             block = torch.tensor(block[:, start:stop], dtype=dtype, device=device)
@@ -113,10 +115,10 @@ class _Tiles:
 
 @lru_cache(maxsize=256)
 def _upsampling_tiles(
-    num_in: int, num_out: int, transposed: bool, device: torch.device, dtype: torch.dtype
+    num_in: int, num_out: int, tile: int, transposed: bool, like: tuple[torch.device, torch.dtype]
 ) -> _Tiles:
     matrix = upsampling_matrix(num_in, num_out)
-    return _Tiles(matrix.T if transposed else matrix, device, dtype)
+    return _Tiles(matrix.T if transposed else matrix, tile, *like)
 
 
 def _interpolate(
@@ -124,17 +126,27 @@ def _interpolate(
 ) -> Tensor:
     """Rows and columns of (N, C, H, W) by the matrix of (num_in, num_out) each, or its transpose.
 
-    Works on the channels-last layout, which the result has too.
+    Works on the channels-last layout, which the result has too. Columns are a product for every
+    row, so they are done while there are fewer rows.
     """
-    n, c = x.shape[:2]
     x = x.permute(0, 2, 3, 1)  # n h w c: the layout of the memory, if it is channels last
-    if rows[0] != rows[1]:
-        tiles = _upsampling_tiles(*rows, transposed, x.device, x.dtype)
-        x = (tiles @ x.flatten(2)).view(n, tiles.num_rows, -1, c)
-    if columns[0] != columns[1]:
-        tiles = _upsampling_tiles(*columns, transposed, x.device, x.dtype)
-        x = (tiles @ x.flatten(0, 1)).view(n, -1, tiles.num_rows, c)
-    return x.permute(0, 3, 1, 2)
+    if transposed:
+        return _columns(_rows(x, rows, True), columns, True).permute(0, 3, 1, 2)
+    return _rows(_columns(x, columns, False), rows, False).permute(0, 3, 1, 2)
+
+
+def _rows(x: Tensor, sizes: tuple[int, int], transposed: bool) -> Tensor:
+    if sizes[0] == sizes[1]:
+        return x
+    tiles = _upsampling_tiles(*sizes, ROW_TILE, transposed, (x.device, x.dtype))
+    return (tiles @ x.flatten(2)).view(len(x), tiles.num_rows, *x.shape[2:])
+
+
+def _columns(x: Tensor, sizes: tuple[int, int], transposed: bool) -> Tensor:
+    if sizes[0] == sizes[1]:
+        return x
+    tiles = _upsampling_tiles(*sizes, COLUMN_TILE, transposed, (x.device, x.dtype))
+    return (tiles @ x.flatten(0, 1)).view(*x.shape[:2], tiles.num_rows, x.shape[3])
 
 
 class _Upsample(torch.autograd.Function):

@@ -1,0 +1,1 @@
+"""The same mathematics, quicker or in less memory; nothing above knows which form is taken."""
