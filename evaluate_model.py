@@ -10,8 +10,8 @@ from ConSinGAN.errors import run_script
 from ConSinGAN.options import add_verbosity, make_parser
 
 
-def evaluate(config: EvalConfig) -> Path:
-    """Write what the model's mode draws, or its metrics; return the folder."""
+def evaluate(config: EvalConfig) -> str:
+    """Write what the model's mode draws, or its metrics; return where."""
     from ConSinGAN import hardware
     from ConSinGAN.results import Results
     from ConSinGAN.run import RunDirectory
@@ -29,12 +29,13 @@ def evaluate(config: EvalConfig) -> Path:
     else:
         results = Results(Path(config.output_dir))
     if config.metrics:
-        from ConSinGAN.metrics.report import measure_model
+        from ConSinGAN.metrics.report import print_metrics
 
-        measure_model(model, config, results, sys.stdout)
+        if not print_metrics(model, config, results, sys.stdout):
+            return "the metrics are above, no file was written"
     else:
         model.mode.evaluate(model, config, results)
-    return results.folder
+    return str(results.folder)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,8 +41,8 @@ def hold(folder: Path, seconds: float = 0, keep: bool = True) -> Iterator[None]:
         if not keep:
             remove(folder)  # before somebody else has it
         lock.release()
-        if not keep:
-            remove(folder)  # where a held file cannot be removed (Windows)
+        if not keep and os.name == "nt":  # there a held file cannot be removed
+            remove(folder)
 
 
 def is_held(folder: Path) -> bool:

@@ -166,7 +166,14 @@ def parse_yaml(text: str, path: str | Path) -> FileValues:
         raise UsageError(f"{path}: not a YAML file") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected lines of the form 'option: value'")
-    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+    lines: dict[Any, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if isinstance(key.value, str) and lines.setdefault(key.value, line) != line:
+            raise UsageError(
+                f"{path}, line {line}: {key.value!r} is there twice; the first is in line "
+                f"{lines[key.value]}"
+            )
     values.pop("run", None)  # what a run's own config.yaml tells about the run
     return FileValues(values, lines)
 

@@ -52,9 +52,8 @@ CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one bef
 
 def run_name(config: TrainConfig, timestamp: str) -> str:
     """The folder of a run below the output directory: `<picture>/<timestamp>_<mode>_...`."""
-    stem = Path(config.input_name.replace("\\", "/")).stem
-    if not stem.strip("."):  # of "...png", say: no name for a folder of its own
-        stem = "picture"
+    # Of "...png" and ".png" no name for a folder, or a hidden one, would be left.
+    stem = Path(config.input_name.replace("\\", "/")).stem.lstrip(".") or "picture"
     parts = [
         timestamp,
         config.train_mode,
@@ -125,6 +124,8 @@ class RunDirectory:
     @classmethod
     def open(cls, path: str | Path, flag: str = "--model_dir") -> RunDirectory:
         """A run directory that exists. Raises UsageError naming the flag if it is not one."""
+        if not isinstance(path, (str, os.PathLike)):
+            raise UsageError(f"{flag} takes the path of a run directory, not {path!r}")
         run = cls(os.path.expanduser(path), flag)  # noqa: PTH111 (a Path may raise)
         try:
             there = run.path.is_dir()

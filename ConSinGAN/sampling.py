@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ConSinGAN import images
+from ConSinGAN import hardware, images
 from ConSinGAN.config import EvalConfig, TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.models import Critic, Generator
@@ -23,6 +23,7 @@ from ConSinGAN.resize import resize
 if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
 
+OVERSHOOT = 0.05  # by which a resized picture may pass its range
 BATCH_PIXELS = 200_000  # pictures are drawn in batches of about so many pixels
 
 
@@ -150,6 +151,7 @@ class ImageModel:
                 raise UsageError(f"scale takes two factors, (height, width), not {scale!r}")
             names = ("scale_h", "scale_w")
             sizes = self.scaled_sizes(*map(partial(check_value, EvalConfig), names, factors))
+        hardware.check_sample_size(self, sizes[-1], "size" if size is not None else "scale")
         return self._sample(num, streams, sizes)
 
     def _sample(
@@ -179,8 +181,9 @@ class ImageModel:
         """
         check_value(EvalConfig, "num_frames", num_frames := _plain(num_frames))
         check_value(TrainConfig, "start_scale", start_scale := _plain(start_scale))
-        if not (0 <= alpha <= 1 and 0 <= beta <= 1):
-            raise UsageError(f"alpha and beta must be in 0..1, not {alpha} and {beta}")
+        for value in (alpha, beta):
+            if not (isinstance(value, (int, float)) and 0 <= value <= 1):
+                raise UsageError(f"alpha and beta must be numbers in 0..1, not {value!r}")
         if loop and alpha == 0:
             raise UsageError("a loop needs alpha greater than 0: nothing else closes the walk")
         check_value(EvalConfig, "seed", seed := _plain(seed))
@@ -224,14 +227,18 @@ class ImageModel:
         Raises UsageError if the model was not trained for composites, naive or mask has not that
         shape, or the mask is empty.
         """
-        check_picture("naive", naive, self.config.nc_im)
+        check_picture("naive", naive, self.config.nc_im, low=-1)
         shapes = [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
         check_aspect("naive", naive, shapes, "the training picture")
         if mask is not None:
-            check_picture("mask", mask, 1)
+            check_picture("mask", mask, 1, low=0)
             check_aspect("mask", mask, [tuple(naive.shape[-2:])], "the naive picture")
             if mask.max() < 0.5:
                 raise UsageError("--mask: the mask is empty; paint the edited part white")
+        return self.blend(naive, mask, check_value(EvalConfig, "seed", _plain(seed)))
+
+    def blend(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
+        """`compose` at whatever stage the model is, for pictures that are known to be good."""
         streams = RandomStreams(seed, self.device)
         coarsest = resize(naive, size=self.sizes[0]).to(self.device)
         noise = [self.mode.naive_input(coarsest, streams), *self.fixed_noise[1:]]
@@ -251,16 +258,19 @@ class ImageModel:
         return images.soften_mask(edited, self.mode.mask_radius)
 
 
-def check_picture(what: str, picture: Tensor, channels: int) -> None:
-    """Raise UsageError unless this is (1, channels, H, W), H and W at least 2, finite numbers."""
-    wanted = f"{what} must be a (1, {channels}, H, W) tensor of finite numbers"
+def check_picture(what: str, picture: Tensor, channels: int, low: int) -> None:
+    """Raise UsageError unless this is (1, channels, H, W), H and W at least 2, in [low, 1]."""
+    wanted = f"{what} must be a (1, {channels}, H, W) tensor of numbers in [{low}, 1]"
     if not isinstance(picture, Tensor):
         raise UsageError(f"{wanted}, not {type(picture).__name__}")
     shape = tuple(picture.shape)
     if len(shape) != 4 or shape[:2] != (1, channels) or min(shape[2:]) < 2:
         raise UsageError(f"{wanted}, not of shape {shape}")
-    if not picture.is_floating_point() or not bool(picture.isfinite().all()):
-        raise UsageError(f"{wanted}; not all of this one's are ({picture.dtype})")
+    if not picture.is_floating_point():
+        raise UsageError(f"{wanted}, not {picture.dtype}")
+    darkest, brightest = (float(value) for value in picture.aminmax())
+    if not (darkest >= low - OVERSHOOT and brightest <= 1 + OVERSHOOT):  # also if not a number
+        raise UsageError(f"{wanted}; this one's go from {darkest:.6g} to {brightest:.6g}")
 
 
 def check_aspect(what: str, picture: Tensor, shapes: Sequence[tuple[int, int]], whose: str) -> None:

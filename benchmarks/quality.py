@@ -107,7 +107,7 @@ def measure(run: Path, num_samples: int) -> dict[str, float]:
     """The metrics of one model by name, and its reconstruction's error in byte levels."""
     model = load(run)
     config = EvalConfig(model_dir=str(run), num_samples=num_samples, metrics=True)
-    measured = report.measure_model(model, config, run / "Evaluation")
+    measured = report.measure_model(model, config)
     error = (model.reconstruct() - model.real).square().mean().sqrt() * 127.5
     values = {"reconstruction": float(error)}
     return values | {name: entry["value"] for name, entry in measured.metrics.items()}

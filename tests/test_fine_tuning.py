@@ -210,6 +210,23 @@ def test_previews_never_end_a_run(
     assert all("\n" not in message for message in caplog.messages)
 
 
+@pytest.mark.parametrize("mode", ["harmonization", "editing"])
+def test_every_stage_shows_the_naive_picture(
+    mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where a stage's size is rounded so much that its shape is another."""
+    caplog.set_level(logging.WARNING, "ConSinGAN")
+    write_picture(tmp_path / "picture.png", 75, 300)
+    write_picture(tmp_path / "naive.png", 75, 300, seed=1)
+    options = TINY | {"train_stages": 4, "max_size": 50, "input_name": tmp_path / "picture.png"}
+    run = ConSinGAN.train(
+        train_mode=mode, naive_img=tmp_path / "naive.png", output_dir=tmp_path, **options
+    )
+    assert caplog.messages == []
+    stem = {"harmonization": "harmonized", "editing": "edited"}[mode]
+    assert len(list(run.glob(f"*/{stem}_2.png"))) == 4
+
+
 def test_a_run_that_a_preview_had_ended_goes_on(tmp_path: Path, script: Script) -> None:
     """The checkpoint before the preview is whatever it was; the mask is thin as a hair."""
     write_picture(tmp_path / "picture.png", 64, 96)

@@ -29,7 +29,7 @@ INSIDE[3:8, 2:9] = True
 @pytest.mark.parametrize(
     "values",
     [
-        INSIDE, INSIDE.astype(np.uint8), INSIDE * np.uint8(2), INSIDE * np.uint8(100),
+        INSIDE, INSIDE.astype(np.uint8), INSIDE * np.uint8(2),
         INSIDE.astype(np.uint16), INSIDE * np.uint16(65535), INSIDE * np.uint16(255),
         INSIDE.astype(np.float32), INSIDE * np.float32(255), INSIDE.astype(np.float64),
         INSIDE.astype(np.int32), INSIDE * np.int32(255), INSIDE * np.int16(1),
@@ -47,7 +47,7 @@ def test_label_masks_in_png(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     several[2:4], several[7:9] = 1, 2
     for levels, expected in (
         (INSIDE.astype(np.uint8), INSIDE), (INSIDE.astype(np.uint16), INSIDE),
-        (several, several > 0), (INSIDE + np.uint8(1), INSIDE),
+        (several, several > 0),
     ):  # fmt: skip
         caplog.clear()
         mask = images.read_mask(write_png(tmp_path / "m.png", levels))
@@ -65,7 +65,7 @@ def test_palette_masks_show_colours_and_labels(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(images.read_mask(write([0, 0, 0, 255, 255, 255]))[0, 0], INSIDE)
     np.testing.assert_array_equal(images.read_mask(write([255, 255, 255, 0, 0, 0]))[0, 0], ~INSIDE)
-    np.testing.assert_array_equal(images.read_mask(write([0, 0, 0, 128, 0, 0]))[0, 0], INSIDE)
+    np.testing.assert_array_equal(images.read_mask(write([0, 0, 0, 1, 1, 1]))[0, 0], INSIDE)
 
 
 def test_levels_of_ordinary_masks_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -75,3 +75,18 @@ def test_levels_of_ordinary_masks_stay(tmp_path: Path, caplog: pytest.LogCapture
     np.testing.assert_allclose(dim[0, 0], GREY // 3 / 255, atol=1e-6)
     assert (images.read_mask(write_png(tmp_path / "e.png", GREY * 0)) == 0).all()
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        np.full((16, 16), 1), np.full((16, 16), 100), INSIDE * 10 + 20, INSIDE * 100,
+        np.random.default_rng(0).integers(0, 2, (16, 16)),
+        np.random.default_rng(0).integers(0, 6, (16, 16)),
+    ],
+    ids=["plain 1", "plain 100", "20 and 30", "0 and 100", "noise to 1", "noise to 5"],
+)  # fmt: skip
+def test_what_is_dark_is_no_label(tmp_path: Path, levels: np.ndarray) -> None:
+    mask = images.read_mask(write_png(tmp_path / "m.png", levels.astype(np.uint8)))
+    np.testing.assert_allclose(mask[0, 0], levels / 255, atol=1e-6)
+    assert (mask < 0.5).all()

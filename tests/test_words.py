@@ -37,6 +37,7 @@ Script = Callable[..., Outcome]
         ("niter: 5\nnfc: 3: 4\n", 2, "mapping values"),
         ("# sizes\nniter: 5\nnitre: 3\n", 3, "did you mean 'niter'"),
         ("# sizes\n\nlr_g: 0\nniter: 5\n", 3, "--lr_g must be"),
+        ("niter: 5\nnfc: 4\nniter: 6\n", 3, "'niter' is there twice"),
     ],
 )
 def test_errors_in_yaml_carry_their_line(
@@ -84,12 +85,15 @@ def test_a_home_that_is_nobodys_is_a_name() -> None:
 # Names --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["...png", "..png", "....", "/a/b/...jpg", "C:\\pics\\...png"])
+@pytest.mark.parametrize(
+    "name", ["...png", "..png", "....", ".png", "/a/b/...jpg", "C:\\pics\\...png"]
+)
 def test_every_run_stays_in_the_output_folder(name: str, tmp_path: Path) -> None:
     config = TrainConfig(input_name=name, output_dir=str(tmp_path / "runs"))
     run = RunDirectory.create(config, "cpu")
     assert run.path.resolve().parent.parent == (tmp_path / "runs").resolve()
-    assert run_name(config, "now").startswith("picture/") or ".." not in run.path.parts
+    assert not run.path.parent.name.startswith(".")
+    assert run_name(config, "now").split("/")[0] in ("picture", "png")
 
 
 @pytest.mark.parametrize("name", ["it's.png", "$HOME.png", "`ls`.png", "a b.png"])
@@ -232,6 +236,7 @@ def test_numbers_of_other_libraries_are_numbers(model: ImageModel) -> None:
         ({"start_scale": -1}, "start_scale"),
         ({"alpha": 2}, "alpha"),
         ({"beta": float("nan")}, "beta"),
+        ({"alpha": None}, "alpha"),
         ({"alpha": 0, "loop": True}, "alpha"),
         ({"seed": -1}, "seed"),
     ],
@@ -264,6 +269,8 @@ GOOD = torch.zeros(1, 3, 48, 72)
         (GOOD, torch.ones(1, 1, 72, 48), "mask: its shape 48x72"),
         (GOOD, torch.zeros(1, 1, 48, 72), "the mask is empty"),
         (GOOD, torch.ones(1, 1, 48, 72, dtype=torch.bool), "mask"),
+        (GOOD, torch.full((1, 1, 48, 72), 255.0), "mask"),
+        (torch.full((1, 3, 48, 72), 200.0), None, r"naive.*\[-1, 1\].*200"),
     ],
 )
 def test_composing_refuses(mode: str, naive: object, mask: object, word: str) -> None:
@@ -277,6 +284,28 @@ def test_composing_refuses(mode: str, naive: object, mask: object, word: str) ->
 def test_loading_names_a_device_that_is_not_there(trained: Callable, device: object) -> None:
     with pytest.raises(UsageError, match="device"):
         ConSinGAN.load(trained("generation"), device=device)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x"])
+def test_a_run_is_a_path(path: object) -> None:
+    with pytest.raises(UsageError, match="--model_dir takes the path"):
+        ConSinGAN.load(path)
+
+
+@pytest.mark.parametrize("seed", [-1, "x"])
+def test_composing_refuses_seeds(seed: object) -> None:
+    with pytest.raises(UsageError, match="seed"):
+        make_model("editing").edit(GOOD, None, seed)
+
+
+def test_pictures_too_large_for_memory_are_refused_at_once(
+    model: ImageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "memory", lambda device: 1e6)
+    with pytest.raises(UsageError, match="size: a picture of 500x400 pixels needs"):
+        model.sample(size=(400, 500))
+    with pytest.raises(UsageError, match="scale: a picture"):
+        model.sample(scale=(50, 50))
 
 
 @pytest.mark.parametrize("path", ["https://example.org/runs/1", "x" * 5000])

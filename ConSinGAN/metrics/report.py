@@ -250,31 +250,37 @@ def _size_text(picture: Tensor) -> str:
 # A trained model, and pictures in files -------------------------------------------------------
 
 
-def measure_model(
-    model: ImageModel, config: EvalConfig, results: Results, stream: TextIO | None
-) -> Report:
-    """Measure what the model draws, as PNG files would be; print and write metrics.yaml.
-
-    Where no file can be written, which is found out and said before the work, the table is printed
-    to `stream` all the same.
-    """
-    folder = results.folder
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file where a folder should be; rename it")
+def measure_model(model: ImageModel, config: EvalConfig) -> Report:
+    """Measure what the model draws, as PNG files would be."""
     total, pictures = model.mode.pictures(model, config)
-    unwritable = results.why_unwritable()
-    if unwritable is not None:
-        log.warning("%s: cannot be written: %s; the metrics are printed and not kept (another "
-                    "folder: --output_dir)", folder, unwritable)  # fmt: skip
     written = (_checked(images.as_written(picture), "--size") for picture in pictures)
     report = measure(images.as_written(model.real), written, config, total)
     report.about["settings"]["precision"] = hardware.PRECISION_NAMES[model.generator.dtype]
     report.about |= {"model": str(config.model_dir)}
+    return report
+
+
+def print_metrics(
+    model: ImageModel, config: EvalConfig, results: Results, stream: TextIO | None
+) -> bool:
+    """Measure a model; print the table to `stream` and write metrics.yaml into `results`.
+
+    Where no file can be written, which is found out and said before the work, the table is printed
+    all the same, and the result is False.
+    """
+    folder = results.folder
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file where a folder should be; rename it")
+    unwritable = results.why_unwritable()
+    if unwritable is not None:
+        log.warning("%s: cannot be written: %s; the metrics are printed and not kept (another "
+                    "folder: --output_dir)", folder, unwritable)  # fmt: skip
+    report = measure_model(model, config)
     console.say(report.to_table(), stream)
     if unwritable is None:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / "metrics.yaml", report.to_yaml().encode())
-    return report
+    return unwritable is None
 
 
 def measure_files(real: str, fakes: Sequence[str], config: MetricsConfig, output: str) -> Report:

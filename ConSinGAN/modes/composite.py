@@ -62,10 +62,10 @@ class Composite(Mode):
         super().preview(model, folder, iteration, streams)
         if naive is None:
             return
-        whole = model.compose(naive.picture)
+        whole = model.blend(naive.picture)
         images.save_image(whole, folder / f"{self.result_name}_{iteration}.png")
         if naive.mask is not None:
-            masked = model.compose(naive.picture, naive.mask)
+            masked = model.blend(naive.picture, naive.mask)
             images.save_image(masked, folder / f"{self.result_name}_w_mask_{iteration}.png")
 
     def validate_evaluation(self, config: EvalConfig) -> None:
@@ -129,7 +129,7 @@ def load_naive(
         raise UsageError(f"--mask {mask_path}: the mask is empty; paint the edited part white")
     if white > NEARLY_ALL:
         log.warning(
-            "%s: %.0f %% of the mask is white, and white is what was edited; invert it if it is "
+            "%s: %d %% of the mask is white, and white is what was edited; invert it if it is "
             "the wrong way round", mask_path, 100 * white,
         )  # fmt: skip
     return Naive(picture, mask)

@@ -25,7 +25,8 @@ LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 ANIMATED = ("GIF", "WEBP", "PNG", "MPO", "AVIF", "TIFF", "FLI", "DCX")  # or of several pages
 GUESSED = ("TIFF", "FITS", "IM")  # whole numbers of a range that is not told; else it is 16 bits
 TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-LABELS = 16  # values of 255 below which a mask holds labels, not levels
+LABEL, MOST_LABELS = 4 / 255, 5  # the highest value of a mask of labels, and how many values
+PLAIN = 0.8  # share of a label mask's pixels that are as their neighbours
 DARK, BRIGHT, NEARLY = 20 / 255, 235 / 255, 0.99
 
 
@@ -93,18 +94,17 @@ def _frames_of(picture: Image.Image) -> int:
 
 
 def _labels_to_white(light: np.ndarray, path: Path) -> np.ndarray:
-    """A mask of two dark values, or of a few very dark ones, means its ground and what is not.
+    """A mask of a few lowest values in plain areas holds labels: all but the ground, 0, are white.
 
-    light: (H, W) in 0..1.
+    light: (H, W) in 0..1. Noise on black is no label, and what is grey was painted too dark.
     """
-    if not 0 < light.max() < 0.5:
-        return light
     values = np.unique(light)
-    if len(values) > 2 and values[-1] >= LABELS / 255:
+    if len(values) not in range(2, MOST_LABELS + 1) or values[0] > 0 or values[-1] > LABEL:
         return light
-    ground = values[0] if len(values) == 2 else 0.0
-    log.info("%s: its values are taken as labels, all but the ground as white", path)
-    return (light > ground).astype(np.float64)
+    if (light[:, 1:] == light[:, :-1]).mean() < PLAIN:
+        return light
+    log.info("%s: its values are taken as labels, all but 0 as white", path)
+    return (light > 0).astype(np.float64)
 
 
 def _reason(head: bytes, error: Exception) -> str:
@@ -259,6 +259,10 @@ class Decoder:
             turned = exif.xmp_orientation(picture.info.get("xmp"))
             found = exif.Exif(turned, found.adobe_rgb)
         profile = picture.info.get("icc_profile")
+        if profile is None and any(
+            data.startswith(b"ICC_PROFILE") for _, data in getattr(picture, "applist", ())
+        ):
+            log.info("%s: its colour profile is not complete; taken as sRGB", self.path)
         space = colour.Space(icc=profile if isinstance(profile, bytes) and profile else None)
         if found.adobe_rgb and not space.stated:
             space = colour.adobe_rgb()

@@ -133,6 +133,9 @@ def of_significant_bits(samples: np.ndarray, bits: int | None) -> float:
     if bits is None or bits >= 16 or int(samples.max(initial=0)) >= 2**bits:
         return 65535
     low = samples & (2 ** (16 - bits) - 1)
-    if not low.any() or (low == samples >> bits).all():
+    if not low.any() or (low == samples >> bits).all():  # shifted, or the bits repeated
+        return 65535
+    step = 65535 / (2**bits - 1)
+    if (np.abs(np.rint(samples / step) * step - samples) <= 0.5).all():  # multiplied
         return 65535
     return 2**bits - 1
