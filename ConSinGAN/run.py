@@ -52,8 +52,9 @@ CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one bef
 
 def run_name(config: TrainConfig, timestamp: str) -> str:
     """The folder of a run below the output directory: `<picture>/<timestamp>_<mode>_...`."""
-    # Of "...png" and ".png" no name for a folder, or a hidden one, would be left.
-    stem = Path(config.input_name.replace("\\", "/")).stem.lstrip(".") or "picture"
+    stem = Path(config.input_name.replace("\\", "/")).stem
+    if not stem.strip("."):  # of "...png", say: no name for a folder of its own
+        stem = "picture"
     parts = [
         timestamp,
         config.train_mode,

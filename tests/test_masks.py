@@ -99,4 +99,4 @@ def test_a_mask_the_wrong_way_round_gets_a_hint(
     outcome = script(evaluate_model, *words, "--naive_img", naive, "--not_cuda")
     assert outcome.code == 0
     assert ("invert" in outcome.err) == hinted
-    assert ("96 %" in outcome.err) == hinted
+    assert ("95 %" in outcome.err) == hinted
