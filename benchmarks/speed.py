@@ -38,6 +38,7 @@ from bound import compare_bound  # noqa: E402
 from stages import Stage, seconds  # noqa: E402
 from textbook_process import TextbookProcess  # noqa: E402
 
+import ConSinGAN  # noqa: E402, F401 (before torch: says how threads wait)
 from ConSinGAN import hardware  # noqa: E402
 from ConSinGAN.config import EvalConfig, TrainConfig  # noqa: E402
 from ConSinGAN.results import Results  # noqa: E402
