@@ -32,13 +32,16 @@ from pathlib import Path  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from ConSinGAN import threads  # noqa: E402
+
+threads.limit_spinning()  # as the scripts do, before torch is loaded
+
 import machine  # noqa: E402
 import torch  # noqa: E402
 from bound import compare_bound  # noqa: E402
 from stages import Stage, seconds  # noqa: E402
 from textbook_process import TextbookProcess  # noqa: E402
 
-import ConSinGAN  # noqa: E402, F401 (before torch: says how threads wait)
 from ConSinGAN import hardware  # noqa: E402
 from ConSinGAN.config import EvalConfig, TrainConfig  # noqa: E402
 from ConSinGAN.results import Results  # noqa: E402
