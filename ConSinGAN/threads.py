@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import MutableMapping
 
-# Long enough for the barriers of small stages, a hundredth of what it is by itself.
-SPINS = {"GOMP_SPINCOUNT": "5000", "KMP_BLOCKTIME": "1"}  # turns; milliseconds
+# Long enough for what one thread does between two barriers: 5000 costs a third of float32's last
+# stages. Beside other programs 200000 already takes ten times as long. See docs/performance.md.
+SPINS = {"GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1"}  # turns; milliseconds
 # With one of these the user has decided how threads wait.
 DECIDED = (*SPINS, "OMP_WAIT_POLICY", "GOMP_CPU_AFFINITY", "OMP_PROC_BIND")
 

@@ -63,12 +63,12 @@ class Mode:
     # --draft, a first look in minutes, from quick to slow; see `draft.choose`. Samples need stages
     # and iterations more than pixels, and those iterations more than several critic steps.
     drafts: ClassVar[Sequence[Mapping[str, Any]]] = (
-        {"max_size": 50, "min_size": 18, "niter": 250, "Dsteps": 1},
-        {"max_size": 60, "min_size": 18, "niter": 400, "Dsteps": 1},
-        {"max_size": 70, "min_size": 18, "niter": 600, "Dsteps": 1},
-        {"max_size": 70, "min_size": 18, "niter": 800, "Dsteps": 3},
-        {"max_size": 90, "min_size": 20, "niter": 1000, "Dsteps": 3},
-        {"max_size": 120, "min_size": 25, "niter": 1000, "Dsteps": 3},
+        {"max_size": 50, "min_size": 18, "train_stages": 4, "niter": 700, "Dsteps": 1},
+        {"max_size": 60, "min_size": 18, "train_stages": 5, "niter": 800, "Dsteps": 1},
+        {"max_size": 70, "min_size": 18, "train_stages": 6, "niter": 800, "Dsteps": 1},
+        {"max_size": 70, "min_size": 18, "train_stages": 6, "niter": 800, "Dsteps": 3},
+        {"max_size": 90, "min_size": 20, "train_stages": 6, "niter": 1000, "Dsteps": 3},
+        {"max_size": 120, "min_size": 25, "train_stages": 6, "niter": 1000, "Dsteps": 3},
     )
     wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
     animated: ClassVar[bool] = False  # evaluation writes GIFs
