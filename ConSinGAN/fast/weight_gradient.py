@@ -17,7 +17,8 @@ from ConSinGAN.fast import processor
 from ConSinGAN.fast.processor import Level
 
 BAND_PIXELS = 50_000  # of a large map at a time: all forms make copies of what they are given
-PRODUCT_PIXELS = 500  # of which all that they see is gathered at a time
+PRODUCT_PIXELS = 250  # of a band, of which all that they see is gathered
+SIDE_BY_SIDE = 4  # bands that are multiplied at a time
 WINDOW_PIXELS = 8_000  # of which all windows are gathered at a time
 CACHED_PIXELS = 2_000  # of which AVX2 kernels do the weight gradient quickly
 MANY_PIXELS = 6_000  # above, pictures are better treated one at a time than as a batch
@@ -81,25 +82,31 @@ def bands(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
 
 
 def products(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
-    """One product per band of rows: the output's gradient with what each of its pixels sees.
+    """Products of bands of rows: the output's gradient with what each of its pixels sees.
 
     In a channels-last map the k * C numbers that a row of the kernel sees lie side by side, so that
-    gathering them is quick, and a band of them stays in the cache.
+    gathering them is quick, and some bands of them stay in the cache. Several bands are multiplied
+    side by side, which keeps several threads busy with few barriers.
     """
     num_out, channels, size = weight.shape[:3]
-    total = x.new_zeros((num_out, size * size * channels), dtype=torch.float32)
+    seen_by_pixel = size * size * channels
+    sums = x.new_zeros((SIDE_BY_SIDE, num_out, seen_by_pixel), dtype=torch.float32)
     for seen, part in _bands(x, grad, padding) if padding else _pictures(x, grad):
         seen, part = _pixels(seen), _pixels(part)
         height, width = part.shape[:2]
         row = seen.stride(0)
-        num = max(1, PRODUCT_PIXELS // width)
-        for top in range(0, height, num):
-            some = part[top : top + num]
+        step = SIDE_BY_SIDE * max(1, PRODUCT_PIXELS // width)
+        for top in range(0, height, step):
+            some = part[top : top + step]
+            num = SIDE_BY_SIDE if len(some) == step else 1  # the last rows are one band
             shape = (len(some), width, size, size * channels)
             gathered = seen[top:].as_strided(shape, (row, channels, row, 1))
-            some = some.reshape(-1, num_out)
-            _add_product(total, some.T, gathered.reshape(len(some), -1))
-    grad_w = total.view(num_out, size, size, channels).permute(0, 3, 1, 2)
+            some, gathered = (
+                some.reshape(num, -1, num_out),
+                gathered.reshape(num, -1, seen_by_pixel),
+            )
+            _add_products(sums[:num], some.mT, gathered)
+    grad_w = sums.sum(0).view(num_out, size, size, channels).permute(0, 3, 1, 2)
     return grad_w, bias_gradient(grad)
 
 
@@ -129,16 +136,16 @@ def _correlate(narrow: Tensor, wide: Tensor, size: int, padding: int) -> Tensor:
             )
             seen = seen.reshape(size * size * few, -1)
             part = part.reshape(-1, many)
-            _add_product(total, seen, part)
+            _add_products(total[None], seen[None], part[None])
     return total.view(size, size, few, many)
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total += left @ right, in float32 however the factors are stored."""
-    if left.dtype == total.dtype:
-        total.addmm_(left, right)
+def _add_products(sums: Tensor, left: Tensor, right: Tensor) -> None:
+    """sums[n] += left[n] @ right[n], in float32 however the factors are stored."""
+    if left.dtype == sums.dtype:
+        sums.baddbmm_(left, right)
     else:
-        total += left @ right
+        sums += left @ right
 
 
 def bias_gradient(grad: Tensor) -> Tensor:
