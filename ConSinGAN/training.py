@@ -188,7 +188,8 @@ def say_how_long(state: TrainingState) -> None:
     """Tell how long the run will take from here, if that is worth the seconds to find out."""
     model, config = state.model, state.model.config
     sizes = sizes_of(model.reals)
-    if estimate.products(config, sizes) >= WORTH_AN_ESTIMATE:
+    wanted = log.isEnabledFor(logging.INFO)
+    if wanted and estimate.products(config, sizes) >= WORTH_AN_ESTIMATE:
         speed = estimate.measure(config, model.device, model.generator.dtype)
         seconds = speed.seconds(config, sizes, state.stage, state.iteration)
         log.info("about %s from here to the end", estimate.in_words(seconds))
