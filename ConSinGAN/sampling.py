@@ -83,6 +83,11 @@ class ImageModel:
         return self.reals[self.generator.num_stages - 1]
 
     @property
+    def picture_shapes(self) -> list[tuple[int, int]]:
+        """(h, w) of the training picture: as it was read, if that is known, and as it is drawn."""
+        return [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
+
+    @property
     def noise_shape(self) -> NoiseShape:
         """The shape of the noise maps."""
         return NoiseShape(
@@ -228,8 +233,7 @@ class ImageModel:
         shape, or the mask is empty.
         """
         check_picture("naive", naive, self.config.nc_im, low=-1)
-        shapes = [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
-        check_aspect("naive", naive, shapes, "the training picture")
+        check_aspect("naive", naive, self.picture_shapes, "the training picture")
         if mask is not None:
             check_picture("mask", mask, 1, low=0)
             check_aspect("mask", mask, [tuple(naive.shape[-2:])], "the naive picture")

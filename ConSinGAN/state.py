@@ -180,6 +180,7 @@ def check_fits(
 
 # What may change when a run goes on, because its result does not depend on it.
 HARMLESS = ("gpu", "not_cuda", "compile", "preview_every", "checkpoint_seconds", "max_megapixels")
+CHANGEABLE = (*HARMLESS, "threads")  # these change the order of sums, which is said
 
 
 def resumed_config(saved: TrainConfig, typed: Mapping[str, object]) -> TrainConfig:
@@ -194,11 +195,10 @@ def resumed_config(saved: TrainConfig, typed: Mapping[str, object]) -> TrainConf
             "a run that was not interrupted", typed["threads"], saved.threads,
         )  # fmt: skip
     for name, value in typed.items():
-        if name not in (*HARMLESS, "threads") and value != getattr(saved, name):
+        if name not in CHANGEABLE and value != getattr(saved, name):
             hint = " (fine-tuning goes on with a finished model)" if name == "niter" else ""
             raise UsageError(
                 f"--{name} {value}: the run in --resume has {getattr(saved, name)}, and that "
                 f"cannot change on the way; start a new run{hint}"
             )
-    changed = {k: v for k, v in typed.items() if k in (*HARMLESS, "threads")}
-    return dataclasses.replace(saved, **changed)
+    return dataclasses.replace(saved, **{k: v for k, v in typed.items() if k in CHANGEABLE})

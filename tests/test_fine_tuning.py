@@ -161,17 +161,22 @@ def test_pictures_are_kept_without_loss(kind: str, tmp_path: Path) -> None:
 # Previews -----------------------------------------------------------------------------------------
 
 
+def write_edit(folder: Path, height: int, width: int, rows: slice, columns: slice) -> None:
+    """A picture, an edit of it, and a mask that is white there."""
+    write_picture(folder / "picture.png", height, width)
+    write_picture(folder / "naive.png", height, width, seed=1)
+    mask = np.zeros((height, width), np.uint8)
+    mask[rows, columns] = 255
+    Image.fromarray(mask).save(folder / "naive_mask.png")
+
+
 @pytest.mark.parametrize("mode", ["harmonization", "editing"])
 def test_a_tiny_edit_does_not_end_a_run(
     mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """3x2 pixels of 960x640: less than half a pixel at both stages."""
     caplog.set_level(logging.WARNING, "ConSinGAN")
-    write_picture(tmp_path / "picture.png", 640, 960)
-    write_picture(tmp_path / "naive.png", 640, 960, seed=1)
-    mask = np.zeros((640, 960), np.uint8)
-    mask[300:302, 500:503] = 255
-    Image.fromarray(mask).save(tmp_path / "naive_mask.png")
+    write_edit(tmp_path, 640, 960, slice(300, 302), slice(500, 503))
     run = ConSinGAN.train(
         train_mode=mode, input_name=tmp_path / "picture.png", naive_img=tmp_path / "naive.png",
         output_dir=tmp_path, **TINY,
@@ -229,11 +234,7 @@ def test_every_stage_shows_the_naive_picture(
 
 def test_a_run_that_a_preview_had_ended_goes_on(tmp_path: Path, script: Script) -> None:
     """The checkpoint before the preview is whatever it was; the mask is thin as a hair."""
-    write_picture(tmp_path / "picture.png", 64, 96)
-    write_picture(tmp_path / "naive.png", 64, 96, seed=1)
-    mask = np.zeros((64, 96), np.uint8)
-    mask[30, 10:80] = 255
-    Image.fromarray(mask).save(tmp_path / "naive_mask.png")
+    write_edit(tmp_path, 64, 96, slice(30, 31), slice(10, 80))
     run = ConSinGAN.train(
         train_mode="editing", input_name=tmp_path / "picture.png", output_dir=tmp_path,
         naive_img=tmp_path / "naive.png", **TINY,

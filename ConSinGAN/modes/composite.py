@@ -98,10 +98,9 @@ class Composite(Mode):
 
 def naive_of(config: EvalConfig, model: ImageModel) -> Naive:
     """The naive picture that the flags of an evaluation name."""
-    shapes = [size for size in (model.picture_size, model.sizes[-1]) if size is not None]
     return load_naive(
-        config.naive_img, config.mask, model.config.nc_im, shapes, config.max_megapixels,
-        config.frame,
+        config.naive_img, config.mask, model.config.nc_im, model.picture_shapes,
+        config.max_megapixels, config.frame,
     )  # fmt: skip
 
 
