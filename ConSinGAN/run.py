@@ -289,8 +289,7 @@ class RunDirectory:
         for pattern in ("checkpoint*.safetensors", ".*.tmp", "[0-9]*/.*.tmp"):
             for leftover in self.path.glob(pattern):
                 leftover.unlink(missing_ok=True)
-        lock.remove(self.path)
-        self.finished = True
+        self.finished = True  # so that `lock` removes its file, too
 
     def is_finished(self, config: TrainConfig) -> bool:
         """Whether the last stage is saved and nothing is in progress."""
