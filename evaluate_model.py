@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from ConSinGAN import console
-from ConSinGAN.config import EvalConfig, prepare_evaluation
 from ConSinGAN.errors import run_script
+from ConSinGAN.evaluation import EvalConfig, prepare_evaluation
 from ConSinGAN.options import add_verbosity, make_parser
 
 

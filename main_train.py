@@ -7,13 +7,14 @@ import sys
 from ConSinGAN import console, modes
 from ConSinGAN.config import TrainConfig, prepare
 from ConSinGAN.errors import UsageError, run_script
+from ConSinGAN.modes.base import Mode
 from ConSinGAN.options import add_verbosity, make_parser
 
 
 def make_train_parser() -> argparse.ArgumentParser:
     """All flags, with the defaults of every mode in their help."""
     special = {mode.name: mode.defaults for mode in modes.all_modes()}
-    special["fine-tuning"] = modes.Mode.fine_tune_defaults
+    special["fine-tuning"] = Mode.fine_tune_defaults
     parser = make_parser(TrainConfig, __doc__, special)
     parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
     parser.add_argument(

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from ConSinGAN import hardware, images
-from ConSinGAN.config import EvalConfig, TrainConfig
+from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
-from ConSinGAN.models import Critic, Generator
+from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.generators.consingan import ConSinGANGenerator
+from ConSinGAN.models import Critic
 from ConSinGAN.noise import NoiseShape, RandomStreams
 from ConSinGAN.options import check_value
 from ConSinGAN.pyramid import sizes_of
@@ -27,9 +29,11 @@ OVERSHOOT = 0.05  # by which a resized picture may pass its range
 BATCH_PIXELS = 200_000  # pictures are drawn in batches of about so many pixels
 
 
-def make_generator(config: TrainConfig, mode: Mode) -> Generator:
+def make_generator(config: TrainConfig, mode: Mode) -> ConSinGANGenerator:
     """A fresh one-stage generator for the configuration."""
-    return Generator(**_network(config), batch_norm=config.batch_norm, wide_border=mode.wide_border)
+    return ConSinGANGenerator(
+        **_network(config), batch_norm=config.batch_norm, wide_border=mode.wide_border
+    )
 
 
 def make_critic(config: TrainConfig) -> Critic:
@@ -61,7 +65,7 @@ class ImageModel:
 
     config: TrainConfig
     mode: Mode
-    generator: Generator
+    generator: ConSinGANGenerator
     reals: list[Tensor]
     fixed_noise: list[Tensor] = field(default_factory=list)
     noise_amp: list[float] = field(default_factory=list)

@@ -42,7 +42,8 @@ sys.path.insert(0, str(ROOT))
 
 import main_train  # noqa: E402
 from ConSinGAN import images  # noqa: E402
-from ConSinGAN.config import EvalConfig, MetricsConfig, prepare  # noqa: E402
+from ConSinGAN.config import prepare  # noqa: E402
+from ConSinGAN.evaluation import EvalConfig, MetricsConfig  # noqa: E402
 from ConSinGAN.hardware import select_device, select_precision  # noqa: E402
 from ConSinGAN.metrics import report  # noqa: E402
 from ConSinGAN.resize import resize  # noqa: E402

@@ -43,7 +43,8 @@ from stages import Stage, seconds  # noqa: E402
 from textbook_process import TextbookProcess  # noqa: E402
 
 from ConSinGAN import hardware  # noqa: E402
-from ConSinGAN.config import EvalConfig, TrainConfig  # noqa: E402
+from ConSinGAN.config import TrainConfig  # noqa: E402
+from ConSinGAN.evaluation import EvalConfig  # noqa: E402
 from ConSinGAN.results import Results  # noqa: E402
 
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ConSinGAN import losses, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.iteration import Iteration
-from ConSinGAN.models import Critic, Generator
+from ConSinGAN.models import Critic
 from ConSinGAN.noise import NoiseShape
 from ConSinGAN.pyramid import geometric_scales
 from ConSinGAN.resize import resize
@@ -119,8 +120,8 @@ def resize_like(case: str, data: dict) -> Tensor:
 GENERATORS = ["generation", "retarget", "harmonization"]
 
 
-def make_generator(data: dict, wide_border: bool) -> Generator:
-    generator = Generator(
+def make_generator(data: dict, wide_border: bool) -> ConSinGANGenerator:
+    generator = ConSinGANGenerator(
         num_filters=int(data["nfc"]),
         num_layer=int(data["num_layer"]),
         slope=float(data["lrelu_alpha"]),
@@ -158,7 +159,9 @@ def build_step(data: dict, mode: str) -> tuple[ImageModel, Critic]:
         manualSeed=0,
     )
     network = {"num_filters": config.nfc, "slope": config.lrelu_alpha}
-    generator = Generator(**network, batch_norm=config.batch_norm, wide_border=not harmonization)
+    generator = ConSinGANGenerator(
+        **network, batch_norm=config.batch_norm, wide_border=not harmonization
+    )
     for _ in range(depth):
         generator.grow()
     generator.load_state_dict(before)

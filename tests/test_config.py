@@ -14,8 +14,10 @@ from conftest import ROOT
 
 import main_train
 from ConSinGAN import files, modes
-from ConSinGAN.config import ARCHITECTURE, EvalConfig, TrainConfig, prepare, resolve
+from ConSinGAN.config import ARCHITECTURE, TrainConfig, prepare, resolve
 from ConSinGAN.errors import UsageError
+from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.modes.base import Mode
 from ConSinGAN.options import build, make_parser, read_yaml
 
 INTEGERS = {  # name: smallest value
@@ -91,7 +93,7 @@ def test_layers_from_weakest_to_strongest(tmp_path: Path) -> None:
     layers = [
         ([], 2000),
         (["--train_mode", "editing"], 1000),
-        (["--draft"], modes.Mode.drafts[0]["niter"]),
+        (["--draft"], Mode.drafts[0]["niter"]),
         (["--config", file], 7),
         (["--niter", "5"], 5),
     ]

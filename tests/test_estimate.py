@@ -18,6 +18,7 @@ from ConSinGAN import draft, estimate, modes, training
 from ConSinGAN.config import TrainConfig, prepare
 from ConSinGAN.errors import UsageError
 from ConSinGAN.estimate import Speed, in_words, products, work
+from ConSinGAN.modes.base import Mode
 from ConSinGAN.pyramid import stage_sizes
 
 Script = Callable[..., Outcome]
@@ -133,11 +134,11 @@ def test_the_largest_draft_that_ends_in_time(
 
 
 def test_both_ends_are_chosen(flags: dict, on: Callable[[Speed], None]) -> None:
-    drafts = modes.Mode.drafts
+    drafts = Mode.drafts
     on(SNAIL)
     assert draft.choose(flags)["draft"] == drafts[0]
     on(Speed(0.0, 1e13))
-    assert modes.Mode.drafts.index(draft.choose(flags)["draft"]) > 1
+    assert Mode.drafts.index(draft.choose(flags)["draft"]) > 1
 
 
 def test_the_choice_is_told_and_recorded(
@@ -152,12 +153,12 @@ def test_the_choice_is_told_and_recorded(
     outcome = script(main_train, *words)
     assert outcome.code == 0, outcome.err
     lines = outcome.err.splitlines()
-    preset = modes.Mode.drafts[0]
+    preset = Mode.drafts[0]
     (told,) = [line for line in lines if line.startswith("draft: ")]
     assert f"{preset['max_size']} pixels" in told
     assert "of 2 iterations" in told  # what was typed is stronger
     (longer,) = [line for line in lines if line.startswith("longer is sharper")]
-    assert f"--draft --max_size {modes.Mode.drafts[1]['max_size']}" in longer
+    assert f"--draft --max_size {Mode.drafts[1]['max_size']}" in longer
     assert "without --draft" in longer
     assert outcome.err.count("transparent") == 1
     (run,) = (tmp_path / "picture").iterdir()

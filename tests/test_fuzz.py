@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 import ConSinGAN
 from ConSinGAN import files, modes, training
-from ConSinGAN.config import EvalConfig, TrainConfig, prepare, prepare_evaluation
+from ConSinGAN.config import TrainConfig, prepare
 from ConSinGAN.errors import MAX_MESSAGE, UsageError
+from ConSinGAN.evaluation import EvalConfig, prepare_evaluation
 from ConSinGAN.options import add_verbosity, make_parser
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel

@@ -18,8 +18,9 @@ import torch
 from ConSinGAN import images, losses, modes
 from ConSinGAN.augment import shuffle_tiles
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.iteration import Iteration
-from ConSinGAN.models import Critic, Generator
+from ConSinGAN.models import Critic
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.pyramid import dense_scales, make_pyramid, stage_sizes
 from ConSinGAN.resize import resize, resize_matrix, scaled_size, upsample
@@ -281,7 +282,7 @@ def test_schedule() -> None:
 
 def test_learning_rate_groups() -> None:
     for row in golden.load("schedule.json")["group_lr_table"]:
-        generator = Generator(num_filters=2)
+        generator = ConSinGANGenerator(num_filters=2)
         for _ in range(row["depth"]):
             generator.grow()
         groups = generator.parameter_groups(row["train_depth"], 0.0005, row["lr_scale"])
@@ -334,7 +335,7 @@ def test_empty_mask_is_an_error() -> None:
 def test_animation() -> None:
     data = golden.load("animation.npz")
     weights = golden.subset(data, "sd/")
-    generator = Generator(num_filters=weights["head.conv.weight"].shape[0])
+    generator = ConSinGANGenerator(num_filters=weights["head.conv.weight"].shape[0])
     for _ in range(len(data["stage_shapes"]) - 1):
         generator.grow()
     generator.load_state_dict(weights)

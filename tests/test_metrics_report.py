@@ -19,8 +19,8 @@ from PIL import Image
 from specimens import blur, draw, grain, photo, write_inception
 from torch import Tensor, nn
 
-from ConSinGAN.config import MetricsConfig
 from ConSinGAN.errors import UsageError
+from ConSinGAN.evaluation import MetricsConfig
 from ConSinGAN.metrics import __main__ as command
 from ConSinGAN.metrics import networks, patches, report
 from ConSinGAN.metrics.report import Report, measure

@@ -7,22 +7,23 @@ import torch
 import torch.nn.functional as F
 from arithmetic import assert_rounded, summands
 
-from ConSinGAN.models import Critic, Generator, LocalCritic
+from ConSinGAN.generators.consingan import ConSinGANGenerator
+from ConSinGAN.models import Critic, LocalCritic
 from ConSinGAN.noise import NoiseShape
 
 SIZES = [(12, 15), (14, 18), (17, 22)]
 AMPLITUDES = [1.0, 0.1, 0.2]
 
 
-def grown(num_stages: int, **options: object) -> Generator:
+def grown(num_stages: int, **options: object) -> ConSinGANGenerator:
     torch.manual_seed(0)
-    generator = Generator(num_filters=4, **options)
+    generator = ConSinGANGenerator(num_filters=4, **options)
     for _ in range(num_stages - 1):
         generator.grow()
     return generator
 
 
-def noise_for(generator: Generator, num: int = 1) -> list[torch.Tensor]:
+def noise_for(generator: ConSinGANGenerator, num: int = 1) -> list[torch.Tensor]:
     shape = NoiseShape(3, 4, generator.noise_border)
     sizes = SIZES[: generator.num_stages]
     return shape.draw(sizes, torch.Generator().manual_seed(1), num)

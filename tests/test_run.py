@@ -15,7 +15,8 @@ from torch import Tensor
 from ConSinGAN import files, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
-from ConSinGAN.models import Critic, Generator
+from ConSinGAN.generators.consingan import ConSinGANGenerator
+from ConSinGAN.models import Critic
 from ConSinGAN.run import RunDirectory, load_paper_weights, run_name
 from ConSinGAN.sampling import make_critic, make_generator
 
@@ -234,7 +235,7 @@ def test_only_what_is_needed_is_read(run: RunDirectory) -> None:
 # The paper's own files ------------------------------------------------------------------------
 
 
-def as_paper_file(path: Path, network: Generator | Critic) -> dict[str, Tensor]:
+def as_paper_file(path: Path, network: ConSinGANGenerator | Critic) -> dict[str, Tensor]:
     """Save a state dictionary as the paper's code does; returns what belongs into ours."""
     weights = network.state_dict()
     extra: dict[str, Tensor] = {}

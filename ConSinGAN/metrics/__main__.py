@@ -8,8 +8,9 @@ import os
 import sys
 
 from ConSinGAN import console
-from ConSinGAN.config import MetricsConfig, check_device
+from ConSinGAN.config import check_device
 from ConSinGAN.errors import run_script
+from ConSinGAN.evaluation import MetricsConfig
 from ConSinGAN.options import add_verbosity, build, make_parser
 
 

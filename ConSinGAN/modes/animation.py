@@ -13,7 +13,7 @@ from ConSinGAN.modes.base import Lazy, Mode, Naive, images, noise
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ConSinGAN.config import EvalConfig
+    from ConSinGAN.evaluation import EvalConfig
     from ConSinGAN.noise import RandomStreams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
@@ -30,7 +30,6 @@ class Animation(Mode):
     """As generation, but the reconstruction too starts from noise, around which the walk goes."""
 
     name = "animation"
-    rank = 2
     summary = "GIFs that move the picture"
     defaults = {"min_size": 20, "input_name": "Images/Animation/deep_field.jpg"}
     wide_border = True

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ConSinGAN.config import EvalConfig, TrainConfig
+    from ConSinGAN.config import TrainConfig
+    from ConSinGAN.evaluation import EvalConfig
     from ConSinGAN.noise import RandomStreams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
@@ -56,7 +57,6 @@ class Mode:
     """The defaults are those of unconditional generation."""
 
     name: ClassVar[str] = ""  # what --train_mode calls it; no name, no mode
-    rank: ClassVar[int] = 100  # place in lists
     summary: ClassVar[str] = ""  # one line for --help
     defaults: ClassVar[Mapping[str, Any]] = {}  # values that differ from TrainConfig's
     fine_tune_defaults: ClassVar[Mapping[str, Any]] = {"niter": 500}

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ConSinGAN.config import EvalConfig, TrainConfig
+    from ConSinGAN.config import TrainConfig
+    from ConSinGAN.evaluation import EvalConfig
     from ConSinGAN.noise import RandomStreams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel

@@ -23,7 +23,6 @@ class Editing(Composite):
     """Learns to mend a picture whose tiles were moved a little."""
 
     name = "editing"
-    rank = 4
     summary = "turns a rough edit of the picture into a clean one"
     defaults = {"batch_norm": True, "niter": 1000, "input_name": "Images/Editing/lake.png"}
     result_name = "edited"

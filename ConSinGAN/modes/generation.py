@@ -7,6 +7,5 @@ class Generation(Mode):
     """Noise in, picture out; borders are upsampled rather than padded."""
 
     name = "generation"
-    rank = 0
     summary = "random variations of the picture, at any size"
     wide_border = True

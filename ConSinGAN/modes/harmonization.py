@@ -17,7 +17,6 @@ class Harmonization(Composite):
     """Learns to undo colour changes and holes; stages are few, large and evenly spaced."""
 
     name = "harmonization"
-    rank = 3
     summary = "blends what was pasted into the picture"
     defaults = {
         "input_name": "Images/Harmonization/ink_palace.jpg",

@@ -7,5 +7,4 @@ class Retarget(Mode):
     """As generation, but zero padding tells the network where the picture's borders are."""
 
     name = "retarget"
-    rank = 1
     summary = "the picture at other sizes and aspect ratios"

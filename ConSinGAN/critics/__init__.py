@@ -1,0 +1,1 @@
+"""Critics: networks that judge patches of pictures, one a file."""

@@ -1,0 +1,1 @@
+"""Generators: networks that draw, one a file."""

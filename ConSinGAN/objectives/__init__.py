@@ -1,0 +1,1 @@
+"""Objectives: what critic and generator minimise, one a file."""

@@ -1,0 +1,1 @@
+"""Presets: named layers of option values between the mode's defaults and --config, one a file."""

@@ -1,0 +1,1 @@
+"""Tasks: what a trained model is asked to do, one a file."""
