@@ -13,7 +13,7 @@ import torch
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.iteration import Iteration
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers
 
@@ -89,7 +89,8 @@ def _time(
     model = ImageModel(config, mode, generator.to(device), reals)
     generator.dtype = critic.to(device).dtype = dtype
     first = mode.fixed_input(reals[0], streams)
-    model.fixed_noise = [first, *model.noise_shape.draw(model.sizes, streams.noise, first=1)]
+    shapes = generator.noise_shapes(model.frame)
+    model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
     model.noise_amp = [0.1] * len(sizes)
     iterate = Iteration(model, critic, make_optimizers(model, critic, config), streams)
     seconds = []

@@ -112,8 +112,7 @@ def check_training_size(config: TrainConfig, size: tuple[int, int], device: torc
 
 def check_sample_size(model: ImageModel, size: tuple[int, int], flag: str) -> None:
     """Raise UsageError if drawing one picture of `size` (h, w) cannot fit into memory."""
-    maps = 6  # of the finest stage, alive at the same time
-    needed = maps * size[0] * size[1] * model.config.nfc * model.generator.dtype.itemsize
+    needed = model.generator.drawing_memory(size)
     if needed > memory(model.device):
         raise UsageError(
             f"{flag}: a picture of {size[1]}x{size[0]} pixels needs about {needed / 2**30:.0f} GiB "

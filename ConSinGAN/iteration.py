@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from ConSinGAN import hardware, losses
 from ConSinGAN.graphs import GraphedStep
 from ConSinGAN.models import Critic
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.sampling import ImageModel
 
 FRUGAL_PIXELS = 250_000
@@ -33,8 +33,10 @@ class Iteration:
             self.run_step = GraphedStep(self.step, self.optimizers)
         # A large fake is drawn again for the generator's step, when the critic's maps are gone.
         self.frugal = self.model.real[0, 0].numel() > FRUGAL_PIXELS
-        generator.freeze(config.train_depth)
+        generator.learners(config.train_depth)  # freezes the rest
         self.first = generator.trained_stages(config.train_depth).start
+        self.frame = self.model.frame
+        self.noise_shapes = generator.noise_shapes(self.frame)
         # What the frozen stages make of the fixed noise does not change.
         self.fixed_features = self._frozen_features(self.model.fixed_noise)
 
@@ -42,8 +44,7 @@ class Iteration:
         """Returns the losses, scalars, of the last critic step and of the generator."""
         model, coefficient = self.model, self.streams.coefficient
         dtype = model.generator.dtype
-        noise = model.noise_shape.draw(model.sizes, self.streams.noise, first=1, dtype=dtype)
-        noise.insert(0, first_input)
+        noise = [first_input, *draw_maps(self.noise_shapes[1:], self.streams.noise, dtype)]
         coefficients = torch.rand(
             model.config.Dsteps, generator=coefficient, device=coefficient.device
         )
@@ -91,11 +92,13 @@ class Iteration:
     @torch.no_grad()
     def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
         model = self.model
-        return model.generator.features(noise[: self.first], model.sizes, model.noise_amp)
+        if not self.first:
+            return None
+        return model.generator.advance(noise[: self.first], model.noise_amp, self.frame)
 
     def _generate(self, noise: list[Tensor], features: Tensor | None) -> Tensor:
         model = self.model
         if self.frugal:
             hardware.return_memory()
-        x = model.generator.features(noise, model.sizes, model.noise_amp, self.first, features)
+        x = model.generator.advance(noise, model.noise_amp, self.frame, self.first, features)
         return model.generator.render(x)

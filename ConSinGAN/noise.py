@@ -1,9 +1,14 @@
-"""Noise maps, and where all randomness comes from."""
+"""Noise maps, and where all randomness comes from.
+
+Training draws its numbers one after the other from seeded streams. Drawing takes them from fields,
+where every block of pixels has an address, so that a picture is the same alone, among others and
+in parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 
 import numpy as np
@@ -50,56 +55,120 @@ def _draw_on_processor(num: int, generator: torch.Generator, dtype: torch.dtype)
 
     Twice as fast as torch.randn, which spends a random word and a logarithm on every number.
     """
-    numbers, quantiles = torch.empty(num, dtype=dtype), _quantiles(dtype)
+    numbers = torch.empty(num, dtype=dtype)
     for part in numbers.split(CHUNK):
         words = torch.empty(-(-len(part) // 4), dtype=torch.int64)
         words.random_(torch.iinfo(torch.int64).min, None, generator=generator)
-        index = words.view(torch.uint16).int()[: len(part)]
-        torch.index_select(quantiles, 0, index, out=part)
+        _look_up(words, part)
     return numbers
 
 
+def _look_up(words: Tensor, numbers: Tensor) -> None:
+    """Fill `numbers`, contiguous, with the quantiles that the words' bits pick, 16 bits each."""
+    index = words.view(torch.uint16).int()[: numbers.numel()]
+    torch.index_select(_quantiles(numbers.dtype), 0, index, out=numbers.view(-1))
+
+
+class Field:
+    """Standard normal numbers for one picture, found by stage and pixel; the same on all devices.
+
+    Blocks of pixels are counters of Philox (Salmon et al. 2011, "Parallel random numbers: as easy
+    as 1, 2, 3"), seed and picture its key; so each can be had alone and in any order.
+    """
+
+    BLOCK = 32  # pixels a side
+
+    def __init__(self, address: Sequence[int], device: torch.device | str = "cpu") -> None:
+        """address: tells this field from all others; numbers from 0 on."""
+        self.key = np.random.SeedSequence(address).generate_state(2, np.uint64)
+        self.device = torch.device(device)
+        self.corner = (0, 0)  # of stage-0 maps
+        self.draws = 0
+
+    def maps(
+        self, stage: int, channels: int, window: tuple[int, int, int, int],
+        dtype: torch.dtype = torch.float32, draw: int = 0,
+    ) -> Tensor:  # fmt: skip
+        """The noise of a window (top, left, height, width): (1, C, height, width), channels last.
+
+        draw: tells several maps of one stage apart.
+        """
+        top, left, height, width = window
+        maps = torch.empty((height, width, channels), dtype=dtype)
+        for y in range(top // self.BLOCK, (top + height - 1) // self.BLOCK + 1):
+            for x in range(left // self.BLOCK, (left + width - 1) // self.BLOCK + 1):
+                block = self._block((y, x), stage, draw, channels, dtype)
+                y0, x0 = y * self.BLOCK - top, x * self.BLOCK - left  # its corner in the window
+                part = maps[max(y0, 0) : y0 + self.BLOCK, max(x0, 0) : x0 + self.BLOCK]
+                y1, x1 = max(-y0, 0), max(-x0, 0)
+                part.copy_(block[y1 : y1 + part.shape[0], x1 : x1 + part.shape[1]])
+        return maps.permute(2, 0, 1)[None].to(self.device)
+
+    def _block(
+        self, at: tuple[int, int], stage: int, draw: int, channels: int, dtype: torch.dtype
+    ) -> Tensor:
+        block = torch.empty((self.BLOCK, self.BLOCK, channels), dtype=dtype)
+        y, x = (number % 2**64 for number in at)  # there are blocks left of and above the picture
+        # The lowest word counts on within the block.
+        counter = np.array([0, x, y, stage << 32 | draw], dtype=np.uint64)
+        words = np.random.Philox(counter=counter, key=self.key).random_raw(-(-block.numel() // 4))
+        _look_up(torch.from_numpy(words.view(np.int64)), block)
+        return block
+
+    def next(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """The next stage-0 map, of shape (1, C, H, W); others come with other calls."""
+        self.draws += 1
+        _, channels, height, width = shape
+        return self.maps(0, channels, (*self.corner, height, width), dtype, self.draws - 1)
+
+
+class Purpose(IntEnum):
+    """What a picture is drawn for; the first number of its address."""
+
+    SAMPLE = 1
+    FRAME = 2  # of an animation
+    COMPOSITE = 3
+
+
+class DrawingStreams:
+    """The randomness of one picture that is drawn, in the place of `RandomStreams`.
+
+    noise: a field. augmentation: a generator of the picture's own.
+    """
+
+    def __init__(
+        self, purpose: Purpose, seed: int | Sequence[int], number: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:  # fmt: skip
+        """number: of the picture, or of the frame."""
+        address = (purpose, number, *([seed] if isinstance(seed, int) else seed))
+        self.noise = Field(address, device)
+        word = np.random.SeedSequence((0, *address)).generate_state(1, np.uint64)[0]
+        self.augmentation = torch.Generator().manual_seed(int(word) >> 1)
+
+
+Streams = RandomStreams | DrawingStreams
+
+
 def draw(
-    shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype = torch.float32
+    shape: Sequence[int], source: torch.Generator | Field, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Standard normal noise of shape (N, C, H, W) on the generator's device, channels last."""
+    """Standard normal noise of shape (N, C, H, W), channels last, on the source's device.
+
+    From a field it is the next stage-0 map of one picture.
+    """
+    if isinstance(source, Field):
+        return source.next(shape, dtype)
     n, c, h, w = shape
-    if generator.device.type == "cpu":
-        maps = _draw_on_processor(n * c * h * w, generator, dtype).view(n, h, w, c)
+    if source.device.type == "cpu":
+        maps = _draw_on_processor(n * c * h * w, source, dtype).view(n, h, w, c)
     else:
-        maps = torch.randn((n, h, w, c), generator=generator, device=generator.device, dtype=dtype)
+        maps = torch.randn((n, h, w, c), generator=source, device=source.device, dtype=dtype)
     return maps.permute(0, 3, 1, 2)
 
 
-@dataclass(frozen=True)
-class NoiseShape:
-    """The shape of the noise maps of all stages.
-
-    Stage 0 takes `image_channels` channels at the stage's size; later stages take `num_filters`
-    channels at the stage's size enlarged by `border` pixels on every side.
-    """
-
-    image_channels: int
-    num_filters: int
-    border: int
-
-    def at(self, stage: int, size: tuple[int, int], num: int = 1) -> tuple[int, int, int, int]:
-        """(N, C, H, W) of the noise of `stage`, which has size (h, w)."""
-        if stage == 0:
-            return (num, self.image_channels, *size)
-        return (num, self.num_filters, size[0] + 2 * self.border, size[1] + 2 * self.border)
-
-    def draw(
-        self,
-        sizes: Sequence[tuple[int, int]],
-        generator: torch.Generator,
-        num: int = 1,
-        first: int = 0,
-        dtype: torch.dtype = torch.float32,
-    ) -> list[Tensor]:
-        """Noise for the stages from `first` on; sizes: (h, w) of all stages."""
-        return [
-            draw(self.at(stage, size, num), generator, dtype)
-            for stage, size in enumerate(sizes)
-            if stage >= first
-        ]
+def draw_maps(
+    shapes: Sequence[Sequence[int]], source: torch.Generator, dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
+    """`draw` of every shape, one after the other."""
+    return [draw(shape, source, dtype) for shape in shapes]

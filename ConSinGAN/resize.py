@@ -1,17 +1,18 @@
 """Two linear operators on pictures, both separable: antialiased resizing and bicubic upsampling.
 
-Each axis is one matrix; a resize is two matrix products. The matrices are cached.
+Each axis is one matrix; a resize is two matrix products. The matrices are cached. Of the upsampling
+operator any rows can be had alone, so that a part of a picture is what it is in the whole.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 ROW_TILE, COLUMN_TILE = 16, 48  # outputs per block of a banded interpolation matrix
 
@@ -75,19 +76,62 @@ def resize(
     return result.clamp(-1, 1) if clamp else result
 
 
-@lru_cache(maxsize=256)
-def upsampling_matrix(num_in: int, num_out: int) -> np.ndarray:
-    """The (num_out, num_in) float64 matrix of torch's bicubic upsampling with aligned corners.
+@dataclass(frozen=True)
+class Interpolation:
+    """One axis of a bicubic interpolation: some outputs of one global operator, from some inputs.
 
-    Keys' kernel with a = -0.75; positions outside repeat the border sample.
+    Output j lies at `offset + j * scale` among the whole's `total` inputs, which are numbered from
+    `low` on; wanted are `num_out` outputs from `first_out` on. There are `num_in` inputs from
+    `first_in` on. wrap: what is outside of the whole comes round again; else the border sample is
+    repeated.
     """
-    step = (num_in - 1) / (num_out - 1) if num_out > 1 else 0.0
-    centre = np.arange(num_out) * step
-    taps = np.floor(centre).astype(int)[:, None] + np.arange(-1, 3)
-    weights = _keys(centre[:, None] - taps, a=-0.75)
-    matrix = np.zeros((num_out, num_in))
-    np.add.at(matrix, (np.arange(num_out)[:, None], taps.clip(0, num_in - 1)), weights)
-    return matrix
+
+    total: int
+    scale: float
+    first_out: int
+    num_out: int
+    first_in: int
+    num_in: int
+    offset: float = 0.0
+    wrap: bool = False
+    low: int = 0
+
+    @classmethod
+    def whole(cls, num_in: int, num_out: int) -> Interpolation:
+        """All outputs of the operator whose first and last samples lie on the inputs' (corners)."""
+        scale = (num_in - 1) / (num_out - 1) if num_out > 1 else 0.0
+        return cls(num_in, scale, 0, num_out, 0, num_in)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the outputs are the inputs."""
+        same = (self.first_out, self.num_out) == (self.first_in, self.num_in)
+        return same and self.offset == 0 and (self.scale == 1 or self.num_out == 1 == self.total)
+
+    def taps(self) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs that every output uses, numbered in the whole, and their weights.
+
+        Both (num_out, 4). Keys' kernel with a = -0.75, as torch's bicubic interpolation has it.
+        """
+        centre = (self.first_out + np.arange(self.num_out)) * self.scale + self.offset
+        taps = np.floor(centre).astype(int)[:, None] + np.arange(-1, 3)
+        weights = _keys(centre[:, None] - taps, a=-0.75)
+        taps -= self.low
+        taps = taps % self.total if self.wrap else taps.clip(0, self.total - 1)
+        return taps + self.low, weights
+
+    def matrix(self) -> np.ndarray:
+        """The operator: (num_out, num_in), float64.
+
+        Raises ValueError if an output needs an input that is not there.
+        """
+        taps, weights = self.taps()
+        taps = taps - self.first_in
+        if taps.size and not (taps.min() >= 0 and taps.max() < self.num_in):
+            raise ValueError(f"{self}: needs inputs that are not there")
+        matrix = np.zeros((self.num_out, self.num_in))
+        np.add.at(matrix, (np.arange(self.num_out)[:, None], taps), weights)
+        return matrix
 
 
 class _Tiles:
@@ -113,18 +157,16 @@ class _Tiles:
         return out
 
 
-@lru_cache(maxsize=256)
-def _upsampling_tiles(
-    num_in: int, num_out: int, tile: int, transposed: bool, like: tuple[torch.device, torch.dtype]
+@lru_cache(maxsize=512)
+def _tiles(
+    axis: Interpolation, tile: int, transposed: bool, device: torch.device, dtype: torch.dtype
 ) -> _Tiles:
-    matrix = upsampling_matrix(num_in, num_out)
-    return _Tiles(matrix.T if transposed else matrix, tile, *like)
+    matrix = axis.matrix()
+    return _Tiles(matrix.T if transposed else matrix, tile, device, dtype)
 
 
-def _interpolate(
-    x: Tensor, rows: tuple[int, int], columns: tuple[int, int], transposed: bool
-) -> Tensor:
-    """Rows and columns of (N, C, H, W) by the matrix of (num_in, num_out) each, or its transpose.
+def _apply(x: Tensor, rows: Interpolation, columns: Interpolation, transposed: bool) -> Tensor:
+    """Both axes of (N, C, H, W), by the operator or its transpose.
 
     Works on the channels-last layout, which the result has too. Columns are a product for every
     row, so they are done while there are fewer rows.
@@ -135,39 +177,48 @@ def _interpolate(
     return _rows(_columns(x, columns, False), rows, False).permute(0, 3, 1, 2)
 
 
-def _rows(x: Tensor, sizes: tuple[int, int], transposed: bool) -> Tensor:
-    if sizes[0] == sizes[1]:
+def _rows(x: Tensor, axis: Interpolation, transposed: bool) -> Tensor:
+    if axis.is_identity:
         return x
-    tiles = _upsampling_tiles(*sizes, ROW_TILE, transposed, (x.device, x.dtype))
+    tiles = _tiles(axis, ROW_TILE, transposed, x.device, x.dtype)
     return (tiles @ x.flatten(2)).view(len(x), tiles.num_rows, *x.shape[2:])
 
 
-def _columns(x: Tensor, sizes: tuple[int, int], transposed: bool) -> Tensor:
-    if sizes[0] == sizes[1]:
+def _columns(x: Tensor, axis: Interpolation, transposed: bool) -> Tensor:
+    if axis.is_identity:
         return x
-    tiles = _upsampling_tiles(*sizes, COLUMN_TILE, transposed, (x.device, x.dtype))
+    tiles = _tiles(axis, COLUMN_TILE, transposed, x.device, x.dtype)
     return (tiles @ x.flatten(0, 1)).view(*x.shape[:2], tiles.num_rows, x.shape[3])
 
 
-class _Upsample(torch.autograd.Function):
-    """A linear operator: its derivative is its transpose."""
+class _Interpolate(torch.autograd.Function):
+    """A linear operator: its derivative is its transpose, whose derivative is the operator."""
 
     @staticmethod
-    def forward(ctx, x, rows, columns):
-        ctx.rows, ctx.columns = rows, columns
-        return _interpolate(x, rows, columns, transposed=False)
+    def forward(ctx, x, rows, columns, transposed):
+        ctx.how = rows, columns, transposed
+        return _apply(x, rows, columns, transposed)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
-        return _interpolate(grad, ctx.rows, ctx.columns, transposed=True), None, None
+        rows, columns, transposed = ctx.how
+        return _Interpolate.apply(grad, rows, columns, not transposed), None, None, None
+
+
+def interpolate(x: Tensor, rows: Interpolation, columns: Interpolation) -> Tensor:
+    """Bicubic interpolation, (N, C, H, W) -> (N, C, h, w), channels last, as two matrix products.
+
+    Differentiable any number of times. Raises ValueError if the axes do not fit the inputs.
+    """
+    if (rows.num_in, columns.num_in) != tuple(x.shape[2:]):
+        raise ValueError(f"{rows.num_in}x{columns.num_in} inputs were expected, not {x.shape[2:]}")
+    return _Interpolate.apply(x, rows, columns, False)
 
 
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Bicubic interpolation with aligned corners, (N, C, H, W) -> (N, C, h, w), channels last.
 
-    Equals torch's `interpolate(mode="bicubic", align_corners=True)` within rounding, as two matrix
-    products. Differentiable once.
+    Equals torch's `interpolate(mode="bicubic", align_corners=True)` within rounding.
     """
-    rows, columns = zip(x.shape[2:], size, strict=True)
-    return _Upsample.apply(x, rows, columns)
+    rows, columns = map(Interpolation.whole, x.shape[2:], size)
+    return interpolate(x, rows, columns)

@@ -339,8 +339,10 @@ class RunDirectory:
         model.fixed_noise = [z.to(device) for z in fixed]
         model.noise_amp = self._series(noise, "amplitudes", 1, "noise")[0].flatten().tolist()
         if len(model.noise_amp) != len(model.sizes) or any(
-            tuple(z.shape) != model.noise_shape.at(i, model.sizes[i])
-            for i, z in enumerate(model.fixed_noise)
+            tuple(z.shape) != shape
+            for z, shape in zip(
+                model.fixed_noise, model.generator.noise_shapes(model.frame), strict=True
+            )
         ):
             raise UsageError(f"{self.path}: noise.safetensors does not fit reals.safetensors")
         return model

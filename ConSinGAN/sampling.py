@@ -15,9 +15,11 @@ from ConSinGAN import hardware, images
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.frame import Frame, Window
+from ConSinGAN.generators.base import Generator
 from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.models import Critic
-from ConSinGAN.noise import NoiseShape, RandomStreams
+from ConSinGAN.noise import DrawingStreams, Purpose
 from ConSinGAN.options import check_value
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.resize import resize
@@ -26,14 +28,11 @@ if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
 
 OVERSHOOT = 0.05  # by which a resized picture may pass its range
-BATCH_PIXELS = 200_000  # pictures are drawn in batches of about so many pixels
 
 
-def make_generator(config: TrainConfig, mode: Mode) -> ConSinGANGenerator:
+def make_generator(config: TrainConfig, mode: Mode) -> Generator:
     """A fresh one-stage generator for the configuration."""
-    return ConSinGANGenerator(
-        **_network(config), batch_norm=config.batch_norm, wide_border=mode.wide_border
-    )
+    return ConSinGANGenerator(**_network(config), batch_norm=config.batch_norm, border=mode.border)
 
 
 def make_critic(config: TrainConfig) -> Critic:
@@ -65,7 +64,7 @@ class ImageModel:
 
     config: TrainConfig
     mode: Mode
-    generator: ConSinGANGenerator
+    generator: Generator
     reals: list[Tensor]
     fixed_noise: list[Tensor] = field(default_factory=list)
     noise_amp: list[float] = field(default_factory=list)
@@ -74,7 +73,7 @@ class ImageModel:
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        return self.generator.tail[0].weight.device
+        return self.generator.device
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -92,22 +91,18 @@ class ImageModel:
         return [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
 
     @property
-    def noise_shape(self) -> NoiseShape:
-        """The shape of the noise maps."""
-        return NoiseShape(
-            self.config.nc_im, self.config.nfc, border=self.generator.noise_border
-        )  # fmt: skip
+    def frame(self) -> Frame:
+        """The geometry of a picture of native size, as far as the model is grown."""
+        return self.generator.frame(self.sizes)
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """Compute in this type: torch.float32 or torch.bfloat16."""
         self.generator.dtype = dtype
 
     @torch.no_grad()
-    def draw(
-        self, noise: Sequence[Tensor], sizes: Sequence[tuple[int, int]] | None = None
-    ) -> Tensor:
-        """The pictures (N, C, h, w) for given noise maps; sizes: of the stages, if not native."""
-        return self.generator(noise, sizes or self.sizes, self.noise_amp)
+    def draw(self, noise: Sequence[Tensor], frame: Frame | None = None) -> Tensor:
+        """The pictures (N, C, h, w) for given noise maps; frame: if not the native one."""
+        return self.generator(noise, self.noise_amp, frame or self.frame)
 
     def reconstruct(self) -> Tensor:
         """The training picture as the model remembers it: (1, C, h, w) in [-1, 1]."""
@@ -122,54 +117,79 @@ class ImageModel:
         height, width = self.sizes[-1]
         return [*self.scaled_sizes(size[0] / height, size[1] / width)[:-1], tuple(size)]
 
-    def random_noise(
-        self, streams: RandomStreams, num: int = 1, sizes: Sequence[tuple[int, int]] | None = None
+    def latents(
+        self, purpose: Purpose, seed: int | Sequence[int], number: int, frame: Frame | None = None
     ) -> list[Tensor]:
-        """Noise maps for `num` random pictures, the mode's own input at stage 0."""
-        sizes = sizes or self.sizes
-        real = self.reals[0]
-        if tuple(real.shape[-2:]) != tuple(sizes[0]):
-            real = resize(real, size=sizes[0])
-        first = self.mode.draw_input(real.expand(num, -1, -1, -1), streams)
-        rest = self.noise_shape.draw(sizes, streams.noise, num, first=1, dtype=self.generator.dtype)
-        return [first, *rest]
+        """Noise maps of a random picture, the mode's own input at stage 0.
+
+        They depend on the numbers alone, pixel by pixel, not on what else is drawn.
+        """
+        frame = frame or self.frame
+        streams = DrawingStreams(purpose, seed, number, self.device)
+        place = frame.places[0]
+        streams.noise.corner = (place.rows.low, place.columns.low)
+        real, coarsest = self.reals[0], place.whole_size
+        if tuple(real.shape[-2:]) != coarsest:
+            real = resize(real, size=coarsest)
+        maps = [self.mode.draw_input(real, streams)]
+        for stage in range(1, frame.num_stages):
+            window = self.generator.noise_window(stage, frame)
+            channels = self.generator.noise_channels(stage)
+            maps.append(streams.noise.maps(stage, channels, window, self.generator.dtype))
+        return maps
 
     def sample(
         self,
         num: int = 1,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         *,
         scale: tuple[float, float] = (1.0, 1.0),
         size: tuple[int, int] | None = None,
-        streams: RandomStreams | None = None,
+        window: tuple[int, int, int, int] | None = None,
+        first: int = 0,
     ) -> Iterator[Tensor]:
-        """Draw `num` random pictures, each (1, C, h, w) in [-1, 1], one after the other.
+        """Draw random pictures, each (1, C, h, w) in [-1, 1], one after the other.
 
-        scale: factors of (height, width); size: an exact (h, w) in pixels instead. A picture
-        depends on the seed and on its position only as far as it is drawn with others in batches.
-        Raises UsageError, at once, if an argument is wrong.
+        scale: factors of (height, width); size: an exact (h, w) in pixels instead. window: only
+        this part of each, (top, left, height, width) in pixels. Of the endless series that a seed
+        (or several numbers) stands for, `num` pictures come from number `first` on: a picture is
+        the same whatever else is drawn. Raises UsageError, at once, if an argument is wrong.
         """
         num = check_value(EvalConfig, "num_samples", _plain(num))
-        seed = check_value(EvalConfig, "seed", _plain(seed))
-        streams = streams or RandomStreams(seed, self.device)
+        seed = _checked_seed(seed)
+        if not (isinstance(first := _plain(first), int) and first >= 0):
+            raise UsageError(f"first must be a whole number from 0 on, not {first!r}")
         if size is not None:
-            sizes = self.sizes_for(check_value(EvalConfig, "size", _plain_pair(size)))
+            sizes = self.sizes_for(check_value(EvalConfig, "size", _plain_all(size)))
         else:
-            factors = _plain_pair(scale)
+            factors = _plain_all(scale)
             if not isinstance(factors, tuple) or len(factors) != 2:
                 raise UsageError(f"scale takes two factors, (height, width), not {scale!r}")
             names = ("scale_h", "scale_w")
             sizes = self.scaled_sizes(*map(partial(check_value, EvalConfig), names, factors))
-        hardware.check_sample_size(self, sizes[-1], "size" if size is not None else "scale")
-        return self._sample(num, streams, sizes)
+        frame = self._frame(sizes, window)
+        flag = "size" if size is not None else "scale"
+        hardware.check_sample_size(self, frame.places[-1].size, flag)
+        return self._sample(range(first, first + num), seed, frame)
+
+    def _frame(
+        self, sizes: Sequence[tuple[int, int]], window: tuple[int, int, int, int] | None
+    ) -> Frame:
+        if window is None:
+            return self.generator.frame(sizes)
+        numbers = _plain_all(window)
+        if not isinstance(numbers, tuple) or [type(n) for n in numbers] != [int] * 4:
+            raise UsageError(f"window takes (top, left, height, width) in pixels, not {window!r}")
+        try:
+            return self.generator.frame(sizes, Window(*numbers))
+        except ValueError as error:
+            raise UsageError(f"window: {error}") from error
 
     def _sample(
-        self, num: int, streams: RandomStreams, sizes: list[tuple[int, int]]
+        self, numbers: Sequence[int], seed: int | Sequence[int], frame: Frame
     ) -> Iterator[Tensor]:
-        batch = max(1, min(8, BATCH_PIXELS // (sizes[-1][0] * sizes[-1][1])))
-        for start in range(0, num, batch):
-            noise = self.random_noise(streams, min(batch, num - start), sizes)
-            yield from self.draw(noise, sizes).split(1)
+        for number in numbers:  # not in batches: a picture's roundings would depend on their size
+            yield self.draw(self.latents(Purpose.SAMPLE, seed, number, frame), frame)
 
     def animate(
         self,
@@ -177,7 +197,7 @@ class ImageModel:
         start_scale: int = 0,
         alpha: float = 0.1,
         beta: float = 0.9,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         loop: bool = False,
         watch: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]] = iter,
     ) -> Iterator[np.ndarray]:
@@ -195,23 +215,19 @@ class ImageModel:
                 raise UsageError(f"alpha and beta must be numbers in 0..1, not {value!r}")
         if loop and alpha == 0:
             raise UsageError("a loop needs alpha greater than 0: nothing else closes the walk")
-        check_value(EvalConfig, "seed", seed := _plain(seed))
+        seed = _checked_seed(seed)
         return self._animate(num_frames, (alpha, beta, start_scale), seed, loop, watch)
 
     def _animate(
         self,
         num_frames: int,
         how: tuple[float, float, int],
-        seed: int,
+        seed: int | Sequence[int],
         loop: bool,
         watch: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]],
     ) -> Iterator[np.ndarray]:
-        streams = RandomStreams(seed, self.device)
-        beginning = streams.state_dict()
-
         def draws(num: int) -> Iterator[list[Tensor]]:
-            streams.load_state_dict(beginning)
-            return (self.random_noise(streams) for _ in range(num))
+            return (self.latents(Purpose.FRAME, seed, number) for number in range(num))
 
         if loop:
             walk = closed_walk(self.fixed_noise, lambda: draws(num_frames), *how)
@@ -247,7 +263,7 @@ class ImageModel:
 
     def blend(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
         """`compose` at whatever stage the model is, for pictures that are known to be good."""
-        streams = RandomStreams(seed, self.device)
+        streams = DrawingStreams(Purpose.COMPOSITE, seed, device=self.device)
         coarsest = resize(naive, size=self.sizes[0]).to(self.device)
         noise = [self.mode.naive_input(coarsest, streams), *self.fixed_noise[1:]]
         result = self.draw(noise)
@@ -296,12 +312,20 @@ def check_aspect(what: str, picture: Tensor, shapes: Sequence[tuple[int, int]], 
     )
 
 
+def _checked_seed(seed: object) -> int | list[int]:
+    """A seed, or the numbers that make one. Raises UsageError for anything else."""
+    seed = _plain_all(_plain(seed))
+    if isinstance(seed, tuple):
+        return [check_value(EvalConfig, "seed", number) for number in seed]
+    return check_value(EvalConfig, "seed", seed)
+
+
 def _plain(value: object) -> object:
     """A number of numpy or torch as Python's own; anything else as it is."""
     return value.item() if isinstance(value, (np.generic, Tensor)) and value.ndim == 0 else value
 
 
-def _plain_pair(values: object) -> object:
+def _plain_all(values: object) -> object:
     """`_plain` of all values of a sequence; anything else as it is."""
     if isinstance(values, (tuple, list, np.ndarray, torch.Size)):
         return tuple(_plain(value) for value in values)

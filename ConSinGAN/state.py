@@ -30,7 +30,10 @@ def make_optimizers(
     model: ImageModel, critic: Critic, config: TrainConfig
 ) -> tuple[Optimizer, Optimizer]:
     """Adam for the generator's trained stages and for the critic, new at every stage."""
-    groups = model.generator.parameter_groups(config.train_depth, config.lr_g, config.lr_scale)
+    groups = [
+        {"name": g.name, "params": g.parameters, "lr": config.lr_g * config.lr_scale**g.depth}
+        for g in model.generator.learners(config.train_depth)
+    ]
     kernel = {"fused": True, "capturable": model.device.type == "cuda"}
     betas = (config.beta1, 0.999)
     optimizer_d = Adam(critic.parameters(), lr=config.lr_d, betas=betas, **kernel)
@@ -107,7 +110,7 @@ class TrainingState:
         model.fixed_noise = [tensors[f"fixed.{i}"].to(device) for i in range(stage + 1)]
         model.noise_amp = tensors["amplitudes"].tolist()
         self.streams.load_state_dict(_without_prefix("streams", tensors))
-        shapes = [model.noise_shape.at(i, size) for i, size in enumerate(model.sizes)]
+        shapes = model.generator.noise_shapes(model.frame)
         if [tuple(z.shape) for z in model.fixed_noise] != shapes:
             raise ValueError("fixed noise")
         if tensors["amplitudes"].shape != (stage + 1,):

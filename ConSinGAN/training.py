@@ -23,7 +23,7 @@ from ConSinGAN.iteration import Iteration
 from ConSinGAN.models import Critic
 from ConSinGAN.modes.base import NUM_SHEET_SAMPLES, SHEET_SIDE, Naive
 from ConSinGAN.monitor import StageMonitor
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.noise import RandomStreams, draw, draw_maps
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.resize import resize
 from ConSinGAN.run import RunDirectory
@@ -158,7 +158,7 @@ def begin_fine_tuning(
     if not same:  # another picture: its noise maps have other sizes
         model.fixed_noise = [
             model.mode.fixed_input(reals[0], streams),
-            *model.noise_shape.draw(model.sizes, streams.noise, first=1),
+            *draw_maps(model.generator.noise_shapes(model.frame)[1:], streams.noise),
         ]
     return model, critic
 
@@ -233,7 +233,7 @@ def preview(state: TrainingState, folder: Path, naive: Naive | None) -> None:
     model = state.model
     seed = [1, model.config.manualSeed, state.stage, state.iteration]
     try:
-        model.mode.preview(model, folder, state.iteration, RandomStreams(seed, model.device), naive)
+        model.mode.preview(model, folder, state.iteration, seed, naive)
     except Exception as error:
         reason = describe(error) if isinstance(error, OSError) else str(error).split("\n")[0]
         log.warning("%s: no preview at iteration %d: %s", folder, state.iteration, reason)
@@ -252,10 +252,8 @@ def begin_stage(model: ImageModel, streams: RandomStreams) -> None:
         model.fixed_noise.append(model.mode.fixed_input(model.reals[0], streams))
         model.noise_amp.append(1.0)
         return
-    dtype = model.generator.dtype  # what it would be rounded to anyway
-    model.fixed_noise += model.noise_shape.draw(
-        model.sizes, streams.noise, first=stage, dtype=dtype
-    )
+    shape = model.generator.noise_shape(stage, model.frame)
+    model.fixed_noise.append(draw(shape, streams.noise, model.generator.dtype))
     model.noise_amp.append(0.0)
     factor = model.config.noise_amp
     model.noise_amp[stage] = losses.noise_amplitude(model.reconstruct(), model.real, factor)

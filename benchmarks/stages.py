@@ -11,7 +11,7 @@ import torch
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.iteration import Iteration
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers
 
@@ -36,7 +36,7 @@ class Stage:
         self.model = model = ImageModel(config, mode, generator.to(device), reals)
         model.fixed_noise = [
             reals[0],
-            *model.noise_shape.draw(model.sizes, self.streams.noise, first=1),
+            *draw_maps(generator.noise_shapes(model.frame)[1:], self.streams.noise),
         ]
         model.noise_amp = [1.0] + [AMPLITUDE] * stage
         generator.dtype = self.critic.to(device).dtype = dtype
@@ -54,8 +54,7 @@ class Stage:
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the noise maps of all stages."""
-        model = self.model
-        return [model.noise_shape.at(i, size) for i, size in enumerate(model.sizes)]
+        return self.model.generator.noise_shapes(self.model.frame)
 
     def setup(self) -> dict[str, Any]:
         """The same stage for the textbook's process."""

@@ -15,12 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ConSinGAN import losses, modes
+from ConSinGAN import losses, modes, training
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.iteration import Iteration
 from ConSinGAN.models import Critic
-from ConSinGAN.noise import NoiseShape
 from ConSinGAN.pyramid import geometric_scales
 from ConSinGAN.resize import resize
 from ConSinGAN.sampling import ImageModel
@@ -120,13 +119,13 @@ def resize_like(case: str, data: dict) -> Tensor:
 GENERATORS = ["generation", "retarget", "harmonization"]
 
 
-def make_generator(data: dict, wide_border: bool) -> ConSinGANGenerator:
+def make_generator(data: dict, border: str) -> ConSinGANGenerator:
     generator = ConSinGANGenerator(
         num_filters=int(data["nfc"]),
         num_layer=int(data["num_layer"]),
         slope=float(data["lrelu_alpha"]),
         batch_norm=bool(data["batch_norm"]),
-        wide_border=wide_border,
+        border=border,
     )
     for _ in range(len(data["stage_shapes"]) - 1):
         generator.grow()
@@ -142,7 +141,6 @@ STEPS = ["generation_d0", "generation_d1", "generation_d2", "harmonization_d1"]
 
 def build_step(data: dict, mode: str) -> tuple[ImageModel, Critic]:
     depth, before = int(data["depth"]), subset(data, "G_before/")
-    harmonization = mode == "harmonization"
     config = TrainConfig(
         train_mode=mode,
         nfc=before["head.conv.weight"].shape[0],
@@ -160,7 +158,7 @@ def build_step(data: dict, mode: str) -> tuple[ImageModel, Critic]:
     )
     network = {"num_filters": config.nfc, "slope": config.lrelu_alpha}
     generator = ConSinGANGenerator(
-        **network, batch_norm=config.batch_norm, wide_border=not harmonization
+        **network, batch_norm=config.batch_norm, border=modes.get(mode).border
     )
     for _ in range(depth):
         generator.grow()
@@ -208,7 +206,8 @@ def record_step(
 def recorded_noise(maps: list[Tensor]) -> Iterator[None]:
     """Let every draw of a stage's noise return the recorded maps."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NoiseShape, "draw", lambda *_args, **_kwargs: maps)
+        left = iter(maps)
+        patch.setattr(training, "draw", lambda *_args, **_kwargs: next(left))
         yield
 
 

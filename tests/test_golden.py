@@ -119,7 +119,7 @@ def test_pyramid_sizes() -> None:
 @torch.no_grad()
 def test_generator(mode: str, state: str) -> None:
     data = golden.load(f"generator_{mode}.npz")
-    generator = golden.make_generator(data, modes.get(mode).wide_border)
+    generator = golden.make_generator(data, modes.get(mode).border)
     weights = golden.subset(data, f"{state}/sd/")
     for key in [k for k in weights if k.startswith("body.0.")]:
         for stage in range(1, generator.num_stages):  # untouched stages are copies of the first
@@ -128,13 +128,12 @@ def test_generator(mode: str, state: str) -> None:
     noise, sizes = golden.numbered(data, "noise/"), golden.stage_shapes(data["stage_shapes"])
     amplitudes = data["noise_amp"].tolist()
     for stages in range(1, len(noise) + 1):
-        out = generator(noise[:stages], sizes, amplitudes)
+        out = generator(noise[:stages], amplitudes, generator.frame(sizes[:stages]))
         golden.close(out, data[f"{state}/out{stages}"])
     if state == "strong" and "wide/out2" in data:
         wide = golden.stage_shapes(data["wide/stage_shapes"])
-        golden.close(
-            generator(golden.numbered(data, "wide/noise/"), wide, amplitudes), data["wide/out2"]
-        )
+        noise = golden.numbered(data, "wide/noise/")
+        golden.close(generator(noise, amplitudes, generator.frame(wide)), data["wide/out2"])
 
 
 @pytest.mark.parametrize("mode", golden.GENERATORS)
@@ -206,7 +205,7 @@ def test_noise_amplitude(name: str) -> None:
         begin_stage(model, RandomStreams(0))
     if depth:
         with torch.no_grad():
-            out = model.generator(fixed, model.sizes, [*model.noise_amp[:depth], 0.0])
+            out = model.generator(fixed, [*model.noise_amp[:depth], 0.0], model.frame)
         golden.close(out, data["noise_amp_reconstruction"])
     golden.close(np.array(model.noise_amp[-1]), data["noise_amp_new"])
     golden.close(np.array(model.noise_amp), data["noise_amp_all"])
@@ -285,8 +284,8 @@ def test_learning_rate_groups() -> None:
         generator = ConSinGANGenerator(num_filters=2)
         for _ in range(row["depth"]):
             generator.grow()
-        groups = generator.parameter_groups(row["train_depth"], 0.0005, row["lr_scale"])
-        actual = {group["name"]: group["lr"] for group in groups}
+        groups = generator.learners(row["train_depth"])
+        actual = {group.name: 0.0005 * row["lr_scale"] ** group.depth for group in groups}
         bodies = zip(row["trained_bodies"], row["body_lr"], strict=True)
         expected = {f"body.{stage}": rate for stage, rate in bodies} | {"tail": row["tail_lr"]}
         if row["head_lr"] is not None:
@@ -340,7 +339,7 @@ def test_animation() -> None:
         generator.grow()
     generator.load_state_dict(weights)
     fixed, amplitudes = golden.numbered(data, "fixed_noise/"), data["noise_amp"].tolist()
-    sizes = [tuple(int(s) for s in shape[-2:]) for shape in data["stage_shapes"]]
+    frame = generator.frame([tuple(int(s) for s in shape[-2:]) for shape in data["stage_shapes"]])
     num_draws = len({k.split("/")[0] for k in data if k.startswith("draw")})
     starts = sorted({k.split("/")[0] for k in data if k.startswith("start")})
     for start in starts:
@@ -354,7 +353,7 @@ def test_animation() -> None:
             for i, z in enumerate(noise):
                 golden.close(z, data[f"{start}/frame{k}/z{i}"], atol=2e-6)
             with torch.no_grad():
-                levels = images.to_bytes(generator(noise, sizes, amplitudes))[0].astype(int)
+                levels = images.to_bytes(generator(noise, amplitudes, frame))[0].astype(int)
             difference = np.abs(levels - data[f"{start}/frame{k}/image_uint8"])
             assert difference.max() <= 1  # we round, the reference truncates (quirk F13)
         name = str(data[f"{start}/file_name"]).rsplit("/", 1)[-1]

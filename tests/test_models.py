@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from arithmetic import assert_rounded, summands
 
+from ConSinGAN.frame import Frame
 from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.models import Critic, LocalCritic
-from ConSinGAN.noise import NoiseShape
+from ConSinGAN.noise import draw_maps
 
 SIZES = [(12, 15), (14, 18), (17, 22)]
 AMPLITUDES = [1.0, 0.1, 0.2]
@@ -24,22 +25,25 @@ def grown(num_stages: int, **options: object) -> ConSinGANGenerator:
 
 
 def noise_for(generator: ConSinGANGenerator, num: int = 1) -> list[torch.Tensor]:
-    shape = NoiseShape(3, 4, generator.noise_border)
-    sizes = SIZES[: generator.num_stages]
-    return shape.draw(sizes, torch.Generator().manual_seed(1), num)
+    shapes = generator.noise_shapes(frame_of(generator), num)
+    return draw_maps(shapes, torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("wide_border", [True, False])
+def frame_of(generator: ConSinGANGenerator) -> Frame:
+    return generator.frame(SIZES[: generator.num_stages])
+
+
+@pytest.mark.parametrize("border", ["noise", "zeros", "wrap"])
 @pytest.mark.parametrize(
     "options",
     [{}, {"ker_size": 5}, {"padding": 1}, {"num_layer": 1}, {"batch_norm": True}, {"ker_size": 1}],
     ids=str,
 )
 @torch.no_grad()
-def test_pictures_have_the_stages_size(wide_border: bool, options: dict) -> None:
+def test_pictures_have_the_stages_size(border: str, options: dict) -> None:
     for num_stages in (1, 2, 3):
-        generator = grown(num_stages, wide_border=wide_border, **options)
-        out = generator(noise_for(generator, num=2), SIZES, AMPLITUDES)
+        generator = grown(num_stages, border=border, **options)
+        out = generator(noise_for(generator, num=2), AMPLITUDES, frame_of(generator))
         assert out.shape == (2, 3, *SIZES[num_stages - 1])
         assert out.abs().max() <= 1
         assert out.dtype == torch.float32
@@ -50,9 +54,9 @@ def test_pictures_have_the_stages_size(wide_border: bool, options: dict) -> None
 def test_a_batch_is_its_single_pictures(batch_norm: bool) -> None:
     generator = grown(3, batch_norm=batch_norm)
     noise = noise_for(generator, num=3)
-    together = generator(noise, SIZES, AMPLITUDES)
+    together = generator(noise, AMPLITUDES, frame_of(generator))
     for i in range(3):
-        alone = generator([z[i : i + 1] for z in noise], SIZES, AMPLITUDES)
+        alone = generator([z[i : i + 1] for z in noise], AMPLITUDES, frame_of(generator))
         torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -69,21 +73,20 @@ def test_a_new_stage_starts_as_a_copy_of_its_own() -> None:
 def test_features_can_go_on_from_an_earlier_stage() -> None:
     generator = grown(3)
     noise = noise_for(generator)
-    prefix = generator.features(noise[:2], SIZES, AMPLITUDES)
-    x = generator.features(noise, SIZES, AMPLITUDES, first=2, x=prefix)
-    assert torch.equal(generator.render(x), generator(noise, SIZES, AMPLITUDES))
+    prefix = generator.advance(noise[:2], AMPLITUDES, frame_of(generator))
+    x = generator.advance(noise, AMPLITUDES, frame_of(generator), 2, prefix)
+    assert torch.equal(generator.render(x), generator(noise, AMPLITUDES, frame_of(generator)))
 
 
 @pytest.mark.parametrize("train_depth", [1, 2, 3, 9])
 def test_only_the_last_stages_learn(train_depth: int) -> None:
     generator = grown(3)
-    generator.freeze(train_depth)
+    groups = generator.learners(train_depth)
     trained = set(range(3)[-train_depth:])
     for stage, body in enumerate(generator.body):
         assert all(p.requires_grad == (stage in trained) for p in body.parameters())
     assert all(p.requires_grad == (0 in trained) for p in generator.head.parameters())
-    groups = generator.parameter_groups(train_depth, 1.0, 0.1)
-    in_groups = {id(p) for group in groups for p in group["params"]}
+    in_groups = {id(p) for group in groups for p in group.parameters}
     assert in_groups == {id(p) for p in generator.parameters() if p.requires_grad}
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ConSinGAN.noise import NoiseShape, RandomStreams, draw
+from ConSinGAN.noise import DrawingStreams, Field, Purpose, RandomStreams, draw
 
 NAMES = RandomStreams.NAMES
 
@@ -58,18 +58,48 @@ def test_noise_is_standard_normal() -> None:
     assert maps.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("border", [0, 3])
-def test_shapes_of_all_stages(border: int) -> None:
-    """Stage 0 has the picture's channels and size; later stages have filters and a border."""
-    shape = NoiseShape(image_channels=3, num_filters=5, border=border)
-    sizes = [(4, 6), (8, 12), (10, 15)]
-    maps = shape.draw(sizes, torch.Generator().manual_seed(0), num=2)
-    expected = [(2, 3, 4, 6), *((2, 5, h + 2 * border, w + 2 * border) for h, w in sizes[1:])]
-    assert [tuple(m.shape) for m in maps] == expected
-    assert [shape.at(i, size, 2) for i, size in enumerate(sizes)] == expected
+# Fields ---------------------------------------------------------------------------------------
 
 
-def test_drawing_may_start_at_a_later_stage() -> None:
-    shape = NoiseShape(3, 5, 1)
-    maps = shape.draw([(4, 6), (8, 12), (10, 15)], torch.Generator(), first=1)
-    assert [tuple(m.shape) for m in maps] == [(1, 5, 10, 14), (1, 5, 12, 17)]
+def test_a_field_is_standard_normal_and_without_repetition() -> None:
+    maps = Field([1]).maps(2, 8, (-20, 7, 150, 160))
+    assert maps.shape == (1, 8, 150, 160)
+    assert maps.is_contiguous(memory_format=torch.channels_last)
+    assert abs(maps.mean()) < 0.01
+    assert abs(maps.std() - 1) < 0.01
+    blocks = [maps[..., y : y + 32, x : x + 32] for y in (20, 52, 84) for x in (25, 57, 89)]
+    alike = torch.corrcoef(torch.stack([block.flatten() for block in blocks])) - torch.eye(9)
+    assert alike.abs().max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "window", [(0, 0, 1, 1), (-40, -33, 70, 5), (31, 32, 2, 64), (-3, 10, 40, 33)]
+)
+def test_a_part_of_a_field_is_what_it_is_in_the_whole(window: tuple[int, int, int, int]) -> None:
+    field = Field([3, 2**40])
+    top, left, height, width = window
+    whole = field.maps(1, 3, (-50, -50, 150, 150))
+    there = whole[..., top + 50 : top + 50 + height, left + 50 : left + 50 + width]
+    assert torch.equal(field.maps(1, 3, window), there)
+
+
+def test_addresses_stages_and_draws_differ() -> None:
+    window = (0, 0, 4, 4)
+    maps = [Field(address).maps(0, 3, window) for address in ([1], [2], [1, 1], [1, 0, 1])]
+    maps += [Field([1]).maps(stage, 3, window) for stage in (1, 2)]
+    field = Field([5])
+    maps += [draw((1, 3, 4, 4), field) for _ in range(3)]
+    assert len({round(one.sum().item(), 4) for one in maps}) == len(maps)
+    assert torch.equal(maps[-3], Field([5]).maps(0, 3, window))
+
+
+def test_a_pictures_streams_are_its_own() -> None:
+    streams = [DrawingStreams(p, 7, n) for p in Purpose for n in (0, 1)]
+    streams += [DrawingStreams(Purpose.SAMPLE, seed) for seed in (8, [7, 1])]
+    for name in ("noise", "augmentation"):
+        firsts = [
+            draw((1, 1, 1, 1), getattr(s, name)).item() if name == "noise"
+            else torch.rand(1, generator=s.augmentation).item()
+            for s in streams
+        ]  # fmt: skip
+        assert len(set(firsts)) == len(firsts)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ConSinGAN.resize import resize, resize_matrix, scaled_size, upsample, upsampling_matrix
+from ConSinGAN.resize import Interpolation, resize, resize_matrix, scaled_size, upsample
 
 SIDES = [(1, 1), (1, 7), (2, 9), (7, 7), (9, 4), (25, 31), (40, 13), (50, 333), (333, 50)]
 
@@ -17,7 +17,7 @@ SIDES = [(1, 1), (1, 7), (2, 9), (7, 7), (9, 4), (25, 31), (40, 13), (50, 333), 
 def test_rows_sum_to_one(num_in: int, num_out: int) -> None:
     for matrix in (
         resize_matrix(num_in, num_out, num_out / num_in),
-        upsampling_matrix(num_in, num_out),
+        Interpolation.whole(num_in, num_out).matrix(),
     ):
         assert matrix.shape == (num_out, num_in)
         np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-12)

@@ -14,10 +14,11 @@ from conftest import TINY, files_below, write_picture
 from torch import Tensor
 
 import ConSinGAN
-from ConSinGAN import modes, sampling
+from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.frame import Window
+from ConSinGAN.noise import Purpose, RandomStreams, draw_maps
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.sampling import ImageModel, make_generator, random_walk
 
@@ -37,7 +38,8 @@ def make_model(mode: str = "generation", size: tuple[int, int] = (24, 36), **opt
         parameter.data *= 6
     streams = RandomStreams(0)
     first = model.mode.fixed_input(model.reals[0], streams)
-    model.fixed_noise = [first, *model.noise_shape.draw(model.sizes, streams.noise, first=1)]
+    shapes = model.generator.noise_shapes(model.frame)
+    model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
     model.noise_amp = [1.0, 0.3]
     return model
 
@@ -96,23 +98,59 @@ def test_the_global_generator_does_not_matter() -> None:
 def test_a_batch_is_as_many_single_pictures(mode: str) -> None:
     """Also with batch norm, whose statistics are those of each picture alone."""
     model = make_model(mode)
-    noise = model.random_noise(RandomStreams(3), num=4)
-    batch = model.draw(noise)
-    singles = torch.cat([model.draw([z[i : i + 1] for z in noise]) for i in range(4)])
+    pictures = [model.latents(Purpose.SAMPLE, 3, number) for number in range(4)]
+    batch = model.draw([torch.cat(maps) for maps in zip(*pictures, strict=True)])
+    singles = torch.cat([model.draw(noise) for noise in pictures])
     torch.testing.assert_close(batch, singles, rtol=0, atol=1e-4)
 
 
-def test_large_pictures_are_drawn_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, sizes = make_model(), []
-    draw = ImageModel.draw
-    monkeypatch.setattr(sampling, "BATCH_PIXELS", 3 * 24 * 36)
-    monkeypatch.setattr(
-        ImageModel,
-        "draw",
-        lambda self, noise, s: sizes.append(len(noise[0])) or draw(self, noise, s),
-    )
-    assert len(list(model.sample(7))) == 7
-    assert sizes == [3, 3, 1]
+@every_mode
+def test_a_sample_is_the_same_among_others_and_alone(mode: str) -> None:
+    model = make_model(mode)
+    few, many = list(model.sample(3, 5)), list(model.sample(9, 5))
+    for number in range(3):
+        assert torch.equal(few[number], many[number])
+    assert torch.equal(next(model.sample(1, 5, first=7)), many[7])
+
+
+@pytest.mark.parametrize("bad", [(0, 0, 0, 5), (-1, 0, 5, 5), (0, 30, 5, 7), (1, 2, 3), "all"])
+def test_windows_must_lie_inside(bad: object) -> None:
+    with pytest.raises(UsageError, match="window"):
+        make_model().sample(window=bad)
+
+
+def test_windows_need_pixels_that_do_not_depend_on_all_others() -> None:
+    with pytest.raises(UsageError, match="normalisation"):
+        make_model("harmonization").sample(window=(0, 0, 5, 5))
+
+
+@pytest.mark.parametrize("mode", ["generation", "retarget", "animation"])
+@pytest.mark.parametrize("options", [{}, {"padd_size": 1}, {"ker_size": 5}], ids=str)
+def test_a_window_is_that_part_of_the_whole(mode: str, options: dict) -> None:
+    size = (130, 170)
+    model = make_model(mode, size, train_stages=4, max_size=170, min_size=24, **options)
+    while model.generator.num_stages < 4:
+        model.generator.grow()
+    model.noise_amp = [1.0, 0.3, 0.2, 0.3]
+    random = np.random.default_rng(0)
+    for scale in ((1.0, 1.0), (1.3, 0.7)):
+        (whole,) = model.sample(1, 4, scale=scale, first=2)
+        height, width = whole.shape[2:]
+        assert whole.std() > 0.1
+        for _ in range(6):
+            top, left = random.integers(0, height - 1), random.integers(0, width - 1)
+            size = random.integers(1, height - top + 1), random.integers(1, width - left + 1)
+            (part,) = model.sample(1, 4, scale=scale, first=2, window=(top, left, *size))
+            there = whole[..., top : top + size[0], left : left + size[1]]
+            torch.testing.assert_close(part, there, rtol=0, atol=1e-5)
+
+
+def test_a_window_costs_less_than_the_whole() -> None:
+    model = make_model(size=(130, 170), train_stages=4, max_size=170, min_size=24)
+    while model.generator.num_stages < 4:
+        model.generator.grow()
+    frame = model.generator.frame(sizes_of(model.reals), Window(50, 60, 20, 20))
+    assert frame.places[-1].size == (28, 28)  # what the last convolutions see beside it
 
 
 def test_samples_come_one_by_one() -> None:

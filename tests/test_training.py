@@ -12,7 +12,7 @@ import ConSinGAN
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.iteration import Iteration
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers, set_learning_rates
@@ -148,7 +148,7 @@ def test_an_iteration_stays_on_its_device(options: dict, dtype: torch.dtype) -> 
     parameters = (network.parameters() for network in (model.generator, critic))
     plain = tuple(torch.optim.SGD(p, lr=0.1) for p in parameters)  # Adam's kernels are the GPU's
     step = Iteration(model, critic, plain, iteration.streams).step
-    shapes = [model.noise_shape.at(i, size) for i, size in enumerate(model.sizes)]
+    shapes = model.generator.noise_shapes(model.frame)
     losses = step([torch.empty(s, device="meta") for s in shapes], torch.empty(3, device="meta"))
     assert {value.device.type for value in losses.values()} == {"meta"}
 
@@ -164,8 +164,8 @@ def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
         for i in range(6):
             if i == 4:
                 set_learning_rates(iteration.optimizers, 9, TrainConfig(niter=10))
-            shape, sizes = iteration.model.noise_shape, iteration.model.sizes
-            noise = [z.to(device) for z in shape.draw(sizes, random)]
+            shapes = iteration.model.generator.noise_shapes(iteration.model.frame)
+            noise = [z.to(device) for z in draw_maps(shapes, random)]
             coefficients = torch.rand(3, generator=random).to(device)
             losses = iteration.run_step(noise, coefficients)
             results.append({name: float(value) for name, value in losses.items()})

@@ -7,23 +7,29 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ConSinGAN.frame import Border, Frame, Place, Size, Window, interpolation, needed
+from ConSinGAN.generators.base import Generator, Group
 from ConSinGAN.layers import ConvBlock, conv, init_weights
-from ConSinGAN.resize import upsample
+from ConSinGAN.resize import interpolate
 
-Size = tuple[int, int]  # (h, w)
+DRAWN_MAPS = 6  # of the finest stage, alive at the same time while a picture is drawn
 
 
-class ConSinGANGenerator(nn.Module):
+class ConSinGANGenerator(Generator):
     """head -> body[0] -> ... -> body[n] -> tail, one body per stage.
 
     Every stage upsamples the *feature map* of the one before, adds noise and refines it
     residually. Pictures are (N, image_channels, h, w) in [-1, 1].
 
-    wide_border: upsample onto a border that the convolutions then consume (generation,
-    animation) instead of padding with zeros (retarget, harmonization, editing).
+    border: "noise" upsamples onto a border that the convolutions then consume (generation,
+    animation), "zeros" pads (retarget, harmonization, editing), "wrap" goes on at the other side.
     """
+
+    name = "consingan"
+    summary = "passes feature maps on from stage to stage"
 
     def __init__(
         self,
@@ -35,7 +41,7 @@ class ConSinGANGenerator(nn.Module):
         activation: str = "lrelu",
         slope: float = 0.05,
         batch_norm: bool = False,
-        wide_border: bool = True,
+        border: Border = "noise",
     ) -> None:
         super().__init__()
         block = partial(
@@ -51,77 +57,88 @@ class ConSinGANGenerator(nn.Module):
         for k in range(num_layer):
             self.body[0].add_module(f"block{k}", block(num_filters, num_filters))
         self.tail = nn.Sequential(nn.Conv2d(num_filters, image_channels, ker_size))
+        self.channels = (image_channels, num_filters)
         self.pad = ker_size // 2 - padding  # what one convolution eats from each side
-        self.border = self.pad * num_layer  # what one stage eats
+        self.eaten = self.pad * num_layer  # what one stage eats
+        self.reach = ker_size // 2 * num_layer  # how far one stage looks
         self.tail_padding = ker_size // 2
-        self.wide_border = wide_border
-        self.dtype = torch.float32  # of the arithmetic; weights stay float32
+        self.batch_norm = batch_norm
+        self.border = border
         init_weights(self)
 
     @property
     def num_stages(self) -> int:
-        """The number of stages grown so far."""
         return len(self.body)
 
     @property
-    def noise_border(self) -> int:
-        """By how much the noise of stages >= 1 exceeds the stage's size on each side."""
-        return self.border if self.wide_border else 0
+    def device(self) -> torch.device:
+        return self.tail[0].weight.device
 
     def grow(self) -> None:
-        """Add a stage that starts as a copy of the last one."""
         self.body.append(copy.deepcopy(self.body[-1]))
 
-    def forward(
-        self, noise: Sequence[Tensor], sizes: Sequence[Size], noise_amp: Sequence[float]
-    ) -> Tensor:
-        """Draw pictures of size sizes[n-1] for n = len(noise) stages.
+    # Drawing ----------------------------------------------------------------------------------
 
-        noise[0] is the stage-0 input (N, C, *sizes[0]); noise[i] (N, filters, ...) as
-        `noise.NoiseShape` says; noise_amp[0] is never used. Returns (N, C, h, w) in (-1, 1).
-        """
-        return self.render(self.features(noise, sizes, noise_amp))
+    def noise_channels(self, stage: int) -> int:
+        return self.channels[min(stage, 1)]
 
-    def features(
-        self,
-        noise: Sequence[Tensor],
-        sizes: Sequence[Size],
-        noise_amp: Sequence[float],
-        first: int = 0,
-        x: Tensor | None = None,
-    ) -> Tensor:
-        """The feature map of the last stage, (N, filters, h, w).
+    def noise_window(self, stage: int, frame: Frame) -> Window:
+        """Stage 0 takes noise at its size; later ones, if the border is noise, that border too."""
+        place = frame.places[stage]
+        more = self.eaten if stage and frame.border == "noise" else 0
+        top, left = place.rows.first - more, place.columns.first - more
+        return Window(top, left, place.rows.num + 2 * more, place.columns.num + 2 * more)
 
-        Stages `first`, ... are run on the noise of all stages; x is the map of the stage before.
+    def advance(
+        self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
+        state: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """The feature map of the last stage that there is noise for, (N, filters, h, w).
+
+        noise[0] is the stage-0 input (N, C, h, w), amplitudes[0] is never used.
         """
         for stage in range(first, len(noise)):
             z = noise[stage].to(self.dtype, memory_format=torch.channels_last)
             if stage == 0:
-                x = self._first_stage(z, sizes[0])
+                state = self._first_stage(z, frame)
             else:
-                x = self._refine(stage, x, z, sizes[stage], noise_amp[stage])
-        return x
+                state = self._refine(stage, state, z, amplitudes[stage], frame)
+        return state
 
-    def render(self, x: Tensor) -> Tensor:
-        """Turn a feature map into a picture: tanh(tail(x)), float32."""
-        tail = self.tail[0]
-        return torch.tanh(conv(x, tail.weight, tail.bias, self.tail_padding).float())
+    def render(self, state: Tensor, frame: Frame | None = None) -> Tensor:
+        """Turn a feature map into a picture: tanh(tail(x))."""
+        tail, padding = self.tail[0], self.tail_padding
+        if frame is not None and frame.border == "wrap":
+            state, padding = F.pad(state, (padding,) * 4, mode="circular"), 0
+        picture = torch.tanh(_at_least_float(conv(state, tail.weight, tail.bias, padding)))
+        if frame is None or frame.window is None:
+            return picture
+        window, place = frame.window, frame.places[-1]
+        top, left = window.top - place.rows.first, window.left - place.columns.first
+        return picture[..., top : top + window.height, left : left + window.width]
 
-    def _first_stage(self, z: Tensor, size: Size) -> Tensor:
+    def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
+        place = frame.places[0]
+        if frame.border == "wrap":
+            x = self.head(F.pad(z, (self.pad,) * 4, mode="circular"))
+            return self._run_body(0, F.pad(x, (self.eaten,) * 4, mode="circular"))
         x = self.head(z, border=self.pad)  # h w
-        if self.wide_border:
-            x = upsample(x, (size[0] + 2 * self.pad, size[1] + 2 * self.pad))
-            return self._run_body(0, x, border=self.border - self.pad)
-        return self._run_body(0, x, border=self.border)
+        if frame.border == "noise":
+            x = _interpolate(x, place, place.widened(self.pad))
+            return self._run_body(0, x, border=self.eaten - self.pad)
+        return self._run_body(0, x, border=self.eaten)
 
-    def _refine(self, stage: int, x: Tensor, z: Tensor, size: Size, amplitude: float) -> Tensor:
-        residual = upsample(x, size)
-        if self.wide_border:
-            wide = (size[0] + 2 * self.border, size[1] + 2 * self.border)
-            noisy = torch.add(upsample(x, wide), z, alpha=amplitude)
-            return residual + self._run_body(stage, noisy)
+    def _refine(self, stage: int, x: Tensor, z: Tensor, amplitude: float, frame: Frame) -> Tensor:
+        before, place = frame.places[stage - 1], frame.places[stage]
+        residual = _interpolate(x, before, place, frame.border == "wrap")
+        if frame.border == "noise":
+            wide = _interpolate(x, before, place.widened(self.eaten))
+            return residual + self._run_body(stage, torch.add(wide, z, alpha=amplitude))
         noisy = torch.add(residual, z, alpha=amplitude)
-        return residual + self._run_body(stage, noisy, border=self.border)
+        if frame.border == "wrap":
+            noisy = F.pad(noisy, (self.eaten,) * 4, mode="circular")
+            return residual + self._run_body(stage, noisy)
+        return residual + self._run_body(stage, noisy, border=self.eaten)
 
     def _run_body(self, stage: int, x: Tensor, border: int = 0) -> Tensor:
         for block in self.body[stage]:
@@ -129,23 +146,52 @@ class ConSinGANGenerator(nn.Module):
             border = 0
         return x
 
-    def trained_stages(self, train_depth: int) -> range:
-        """The stages that learn while the last stage is trained."""
-        return range(max(self.num_stages - train_depth, 0), self.num_stages)
+    def part(self, frame: Frame, window: Window) -> Frame:
+        """As the base class says. Stage 0, which is small, is computed whole.
 
-    def freeze(self, train_depth: int) -> None:
-        """Let only the last `train_depth` stages, the tail, and the head of stage 0, learn."""
-        trained = self.trained_stages(train_depth)
+        A part's edges inside the drawing are computed as if they were the drawing's: what a
+        stage's convolutions carry in from there is wrong, so that every stage has so much more.
+        """
+        if self.batch_norm:
+            raise ValueError("with batch normalisation the whole picture decides every pixel")
+        if frame.border == "wrap":
+            raise ValueError("a drawing that wraps is drawn whole")
+        places = list(frame.places)
+        place = window.of(places[-1]).grown(self.tail_padding)
+        for stage in range(frame.num_stages - 1, 0, -1):
+            places[stage] = place.grown(self.reach)
+            targets = [places[stage]]
+            if frame.border == "noise":
+                targets.append(places[stage].widened(self.eaten))
+            before = places[stage - 1]
+            rows = needed(before.rows, [target.rows for target in targets])
+            place = Place(rows, needed(before.columns, [target.columns for target in targets]))
+        return Frame(tuple(places), frame.border, window)
+
+    def drawing_memory(self, size: Size) -> int:
+        return DRAWN_MAPS * size[0] * size[1] * self.channels[1] * self.dtype.itemsize
+
+    # Training ---------------------------------------------------------------------------------
+
+    def trained_stages(self, depth: int) -> range:
+        return range(max(self.num_stages - depth, 0), self.num_stages)
+
+    def learners(self, depth: int) -> list[Group]:
+        """The last `depth` stages and the tail; the head, as part of stage 0, with that stage."""
+        trained, last = self.trained_stages(depth), self.num_stages - 1
         self.head.requires_grad_(trained.start == 0)
         for stage, body in enumerate(self.body):
             body.requires_grad_(stage in trained)
-
-    def parameter_groups(self, train_depth: int, lr: float, lr_scale: float) -> list[dict]:
-        """Adam's groups: lr * lr_scale^k for the stage k below the last; the head as stage 0."""
-        last = self.num_stages - 1
-        trained = self.trained_stages(train_depth)
-        parts = [(f"body.{i}", self.body[i], lr * lr_scale ** (last - i)) for i in trained]
+        groups = [Group(f"body.{i}", list(self.body[i].parameters()), last - i) for i in trained]
         if trained.start == 0:
-            parts.append(("head", self.head, lr * lr_scale**last))
-        parts.append(("tail", self.tail, lr))
-        return [{"name": n, "params": list(m.parameters()), "lr": rate} for n, m, rate in parts]
+            groups.append(Group("head", list(self.head.parameters()), last))
+        return [*groups, Group("tail", list(self.tail.parameters()), 0)]
+
+
+def _interpolate(x: Tensor, source: Place, target: Place, wrap: bool = False) -> Tensor:
+    rows = interpolation(source.rows, target.rows, wrap)
+    return interpolate(x, rows, interpolation(source.columns, target.columns, wrap))
+
+
+def _at_least_float(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -11,10 +11,12 @@ from ConSinGAN import console
 from ConSinGAN.modes.base import Lazy, Mode, Naive, images, noise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from ConSinGAN.evaluation import EvalConfig
-    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.noise import Streams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
@@ -32,17 +34,17 @@ class Animation(Mode):
     name = "animation"
     summary = "GIFs that move the picture"
     defaults = {"min_size": 20, "input_name": "Images/Animation/deep_field.jpg"}
-    wide_border = True
+    border = "noise"
     animated = True
 
-    def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def fixed_input(self, real: Tensor, streams: Streams) -> Tensor:
         return noise.draw(real.shape, streams.noise)
 
     def preview(
-        self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
+        self, model: ImageModel, folder: Path, iteration: int, seed: Sequence[int],
         naive: Naive | None = None,
     ) -> None:  # fmt: skip
-        super().preview(model, folder, iteration, streams)
+        super().preview(model, folder, iteration, seed)
         start = min(model.config.start_scale, model.generator.num_stages - 1)
         frames = list(model.animate(PREVIEW_FRAMES, start, ALPHA))
         gif.save_gif(frames, folder / "animation.gif", fps=10)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
-    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.frame import Border
+    from ConSinGAN.noise import Streams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
@@ -70,7 +71,7 @@ class Mode:
         {"max_size": 90, "min_size": 20, "train_stages": 6, "niter": 1000, "Dsteps": 3},
         {"max_size": 120, "min_size": 25, "train_stages": 6, "niter": 1000, "Dsteps": 3},
     )
-    wide_border: ClassVar[bool] = False  # upsample onto a border instead of padding with zeros
+    border: ClassVar[Border] = "zeros"  # what convolutions see around the picture; see `frame`
     animated: ClassVar[bool] = False  # evaluation writes GIFs
 
     # Training -----------------------------------------------------------------------------
@@ -99,15 +100,15 @@ class Mode:
             least=config.critic_field,
         )  # fmt: skip
 
-    def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def fixed_input(self, real: Tensor, streams: Streams) -> Tensor:
         """The stage-0 input of the reconstruction; real: the coarsest picture (1, C, h, w)."""
         return real
 
-    def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
-        """The stage-0 input of one iteration or of random pictures, (N, C, h, w) as `real`."""
+    def draw_input(self, real: Tensor, streams: Streams) -> Tensor:
+        """The stage-0 input of one iteration or of a random picture, (1, C, h, w) as `real`."""
         return noise.draw(real.shape, streams.noise)
 
-    def naive_input(self, naive: Tensor, streams: RandomStreams) -> Tensor:
+    def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
         raise UsageError(f"--model_dir: a model trained for {self.name} makes no composites")
 
@@ -119,12 +120,12 @@ class Mode:
         return None
 
     def preview(
-        self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
+        self, model: ImageModel, folder: Path, iteration: int, seed: Sequence[int],
         naive: Naive | None = None,
     ) -> None:  # fmt: skip
         """Write `reconstruction_*`, `fake_sample_*` and the sample sheet of the current stage."""
         reconstruction = model.reconstruct()
-        samples = list(model.sample(NUM_SHEET_SAMPLES, streams=streams))
+        samples = list(model.sample(NUM_SHEET_SAMPLES, seed))
         images.save_image(reconstruction, folder / f"reconstruction_{iteration}.png")
         images.save_image(samples[0], folder / f"fake_sample_{iteration}.png")
         pictures = [model.real, reconstruction, *samples]

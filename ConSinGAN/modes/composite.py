@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
-    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.noise import Streams
     from ConSinGAN.results import Results
     from ConSinGAN.sampling import ImageModel
 
@@ -34,7 +34,7 @@ class Composite(Mode):
     result_name: ClassVar[str] = ""  # stem of the result's file
     mask_radius: ClassVar[int] = 0  # pixels by which the mask is grown
 
-    def augment(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def augment(self, real: Tensor, streams: Streams) -> Tensor:
         """One augmented copy of the coarsest picture (1, C, h, w)."""
         return real
 
@@ -50,17 +50,17 @@ class Composite(Mode):
             config.naive_img, None, config.nc_im, shapes, config.max_megapixels, frame
         )
 
-    def draw_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def draw_input(self, real: Tensor, streams: Streams) -> Tensor:
         return augment.one_by_one(lambda picture: self.augment(picture, streams), real)
 
-    def naive_input(self, naive: Tensor, streams: RandomStreams) -> Tensor:
+    def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         return naive
 
     def preview(
-        self, model: ImageModel, folder: Path, iteration: int, streams: RandomStreams,
+        self, model: ImageModel, folder: Path, iteration: int, seed: Sequence[int],
         naive: Naive | None = None,
     ) -> None:  # fmt: skip
-        super().preview(model, folder, iteration, streams)
+        super().preview(model, folder, iteration, seed)
         if naive is None:
             return
         whole = model.blend(naive.picture)

@@ -10,12 +10,12 @@ from ConSinGAN.modes.composite import Composite, augment
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.noise import Streams
 
 NOISE = 0.1  # standard deviation of what is added to every stage-0 input
 
 
-def _add_noise(picture: Tensor, streams: RandomStreams) -> Tensor:
+def _add_noise(picture: Tensor, streams: Streams) -> Tensor:
     return picture + NOISE * noise.draw(picture.shape, streams.noise)
 
 
@@ -28,11 +28,11 @@ class Editing(Composite):
     result_name = "edited"
     mask_radius = 20
 
-    def fixed_input(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def fixed_input(self, real: Tensor, streams: Streams) -> Tensor:
         return _add_noise(real, streams)
 
-    def augment(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def augment(self, real: Tensor, streams: Streams) -> Tensor:
         return _add_noise(augment.random_shuffle(real, streams.augmentation), streams)
 
-    def naive_input(self, naive: Tensor, streams: RandomStreams) -> Tensor:
+    def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         return _add_noise(naive, streams)

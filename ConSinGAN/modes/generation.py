@@ -8,4 +8,4 @@ class Generation(Mode):
 
     name = "generation"
     summary = "random variations of the picture, at any size"
-    wide_border = True
+    border = "noise"

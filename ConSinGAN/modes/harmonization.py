@@ -10,7 +10,7 @@ from ConSinGAN.modes.composite import Composite, augment
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ConSinGAN.noise import RandomStreams
+    from ConSinGAN.noise import Streams
 
 
 class Harmonization(Composite):
@@ -37,5 +37,5 @@ class Harmonization(Composite):
     def spacing(self, factor: float, num_stages: int) -> list[float]:
         return pyramid.geometric_scales(factor, num_stages)
 
-    def augment(self, real: Tensor, streams: RandomStreams) -> Tensor:
+    def augment(self, real: Tensor, streams: Streams) -> Tensor:
         return augment.photometric_and_holes(real, streams.augmentation)

@@ -1,0 +1,111 @@
+"""What a generator is: a network that grows by stages and draws pictures in frames."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ConSinGAN.frame import Border, Frame, Size, Window
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that learn at one rate: lr * lr_scale^depth."""
+
+    name: str
+    parameters: list[nn.Parameter]
+    depth: int  # stages below the last one
+
+
+class Generator(nn.Module, ABC):
+    """Pictures are (N, C, h, w) in (-1, 1). What is passed on from stage to stage is its state.
+
+    dtype: of the arithmetic; weights stay float32.
+    """
+
+    name: ClassVar[str] = ""  # what --generator calls it; no name, no component
+    summary: ClassVar[str] = ""  # one line for --help
+    border: Border  # what its convolutions see around a picture
+    dtype: torch.dtype = torch.float32
+
+    @property
+    @abstractmethod
+    def num_stages(self) -> int:
+        """The number of stages grown so far."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    @abstractmethod
+    def grow(self) -> None:
+        """Add a stage that starts as a copy of the last one."""
+
+    @abstractmethod
+    def trained_stages(self, depth: int) -> range:
+        """The stages that learn while the last stage is trained, at most `depth`."""
+
+    @abstractmethod
+    def learners(self, depth: int) -> list[Group]:
+        """Let the last `depth` stages learn and freeze all others; return what learns."""
+
+    @abstractmethod
+    def noise_window(self, stage: int, frame: Frame) -> Window:
+        """The pixels that a stage's noise map has, counted from the stage's own first pixel."""
+
+    @abstractmethod
+    def noise_channels(self, stage: int) -> int:
+        """The channels of a stage's noise map."""
+
+    @abstractmethod
+    def advance(
+        self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
+        state: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Run the stages from `first` on, as far as there is noise, and return the state.
+
+        noise, amplitudes: of all stages; those below `first` are not used. state: of the stage
+        before `first`.
+        """
+
+    @abstractmethod
+    def render(self, state: Tensor, frame: Frame | None = None) -> Tensor:
+        """The picture that a state shows: (N, C, h, w) in (-1, 1), at least float32."""
+
+    @abstractmethod
+    def drawing_memory(self, size: Size) -> int:
+        """About how many bytes it takes to draw one picture of size (h, w)."""
+
+    def noise_shape(self, stage: int, frame: Frame, num: int = 1) -> tuple[int, int, int, int]:
+        """(N, C, H, W) of the noise of a stage for `num` pictures."""
+        window = self.noise_window(stage, frame)
+        return num, self.noise_channels(stage), window.height, window.width
+
+    def noise_shapes(self, frame: Frame, num: int = 1) -> list[tuple[int, int, int, int]]:
+        """`noise_shape` of all the frame's stages."""
+        return [self.noise_shape(stage, frame, num) for stage in range(frame.num_stages)]
+
+    def frame(self, sizes: Sequence[Size], window: Window | None = None) -> Frame:
+        """A drawing that has `sizes` (h, w) at its stages, or what a window of it needs.
+
+        Raises ValueError if the window is not inside, or if parts cannot be drawn alone.
+        """
+        whole = Frame.whole(sizes, self.border)
+        return whole if window is None else self.part(whole, window)
+
+    def part(self, frame: Frame, window: Window) -> Frame:
+        """What has to be computed of a whole drawing for a window of its last stage.
+
+        Raises ValueError if the window is not inside, or if parts cannot be drawn alone.
+        """
+        raise ValueError("this generator draws whole pictures only")
+
+    def forward(self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame) -> Tensor:
+        """Draw the pictures of a frame from the noise of all its stages."""
+        return self.render(self.advance(noise, amplitudes, frame), frame)
