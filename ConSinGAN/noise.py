@@ -96,21 +96,27 @@ class Field:
         top, left, height, width = window
         maps = torch.empty((height, width, channels), dtype=dtype)
         for y in range(top // self.BLOCK, (top + height - 1) // self.BLOCK + 1):
+            first = max(y * self.BLOCK, top)  # row of those that are wanted of these blocks
+            last = min((y + 1) * self.BLOCK, top + height)
             for x in range(left // self.BLOCK, (left + width - 1) // self.BLOCK + 1):
-                block = self._block((y, x), stage, draw, channels, dtype)
-                y0, x0 = y * self.BLOCK - top, x * self.BLOCK - left  # its corner in the window
-                part = maps[max(y0, 0) : y0 + self.BLOCK, max(x0, 0) : x0 + self.BLOCK]
-                y1, x1 = max(-y0, 0), max(-x0, 0)
-                part.copy_(block[y1 : y1 + part.shape[0], x1 : x1 + part.shape[1]])
+                rows = range(first - y * self.BLOCK, last - y * self.BLOCK)
+                block = self._block((y, x), rows, stage, draw, channels, dtype)
+                column = x * self.BLOCK - left  # of the window, where the block begins
+                part = maps[first - top : last - top, max(column, 0) : column + self.BLOCK]
+                skipped = max(-column, 0)
+                part.copy_(block[:, skipped : skipped + part.shape[1]])
         return maps.permute(2, 0, 1)[None].to(self.device)
 
     def _block(
-        self, at: tuple[int, int], stage: int, draw: int, channels: int, dtype: torch.dtype
-    ) -> Tensor:
-        block = torch.empty((self.BLOCK, self.BLOCK, channels), dtype=dtype)
+        self, at: tuple[int, int], rows: range, stage: int, draw: int, channels: int,
+        dtype: torch.dtype,
+    ) -> Tensor:  # fmt: skip
+        """Some rows of a block, (rows, BLOCK, C)."""
+        block = torch.empty((len(rows), self.BLOCK, channels), dtype=dtype)
         y, x = (number % 2**64 for number in at)  # there are blocks left of and above the picture
-        # The lowest word counts on within the block.
-        counter = np.array([0, x, y, stage << 32 | draw], dtype=np.uint64)
+        # The lowest word counts on within the block; each count gives 4 words of 4 numbers.
+        begun = rows.start * self.BLOCK * channels // 16
+        counter = np.array([begun, x, y, stage << 32 | draw], dtype=np.uint64)
         words = np.random.Philox(counter=counter, key=self.key).random_raw(-(-block.numel() // 4))
         _look_up(torch.from_numpy(words.view(np.int64)), block)
         return block
