@@ -10,6 +10,7 @@ Hinz, Fisher, Wang, Wermter: Improved Techniques for Training Single-Image GANs,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,46 +18,61 @@ from ConSinGAN import threads as _threads
 
 if TYPE_CHECKING:
     from ConSinGAN.sampling import ImageModel
+    from ConSinGAN.watch.base import Watcher
 
 __version__ = "0.1.0"
 
 _threads.limit_spinning()  # before torch is loaded
 
 
-def train(**options: Any) -> Path:
+def train(*, watchers: Sequence[Watcher] = (), **options: Any) -> Path:
     """Train a model and return its run directory.
 
-    options: the flags of main_train.py by name. Raises ConSinGAN.errors.UsageError, a one-line
-    message, if they or the picture are wrong.
+    options: the flags of main_train.py by name. watchers: are told of every iteration and preview,
+    and can stop the run, from another thread too, see `ConSinGAN.watch.base`; then a checkpoint is
+    written and `Stopped` is raised. Raises ConSinGAN.errors.UsageError, a one-line message, if
+    options or the picture are wrong.
     """
-    from ConSinGAN import draft
-    from ConSinGAN.config import prepare
+    from ConSinGAN import launch
     from ConSinGAN.hardware import keeping_threads
-    from ConSinGAN.training import train
 
     with keeping_threads():
-        return train(prepare(draft.choose(options))).path
+        return launch.train(options, watchers).path
 
 
-def load(run_dir: str | Path, device: str = "cpu", threads: int | None = None) -> ImageModel:
+def resume(run_dir: str | Path, *, watchers: Sequence[Watcher] = (), **options: Any) -> Path:
+    """Go on with an interrupted run and return its directory; the rest as for `train`.
+
+    options: those that shall be others from here on; only harmless ones can.
+    """
+    from ConSinGAN import launch
+    from ConSinGAN.hardware import keeping_threads
+
+    with keeping_threads():
+        return launch.resume(run_dir, options, watchers).path
+
+
+def load(
+    run_dir: str | Path, device: str = "cpu", threads: int | None = None, precision: str = "auto"
+) -> ImageModel:
     """Load a trained model: it can sample, reconstruct, animate, harmonize and edit.
 
     threads: with how many this process shall compute on the processor, if not as before.
-    Raises ConSinGAN.errors.UsageError if `run_dir` is not a finished run directory or there is no
-    such device.
+    precision: as --precision; by default what evaluate_model.py chooses, so that one seed gives one
+    picture everywhere. Raises ConSinGAN.errors.UsageError if `run_dir` is not a finished run
+    directory or there is no such device.
     """
     import torch
 
-    from ConSinGAN import hardware
-    from ConSinGAN.config import DeviceConfig
+    from ConSinGAN import ask
+    from ConSinGAN.config import ModelConfig
     from ConSinGAN.errors import UsageError
     from ConSinGAN.options import check_value
-    from ConSinGAN.run import RunDirectory
 
-    hardware.set_threads(check_value(DeviceConfig, "threads", threads))
-
+    check_value(ModelConfig, "threads", threads)
+    check_value(ModelConfig, "precision", precision)
     try:
         where = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, TypeError) as error:  # no such device, or not here
         raise UsageError(f"device {device!r}: {str(error).splitlines()[0]}") from error
-    return RunDirectory.open(run_dir).load_model(where)
+    return ask.open_model(run_dir, where, precision, threads)

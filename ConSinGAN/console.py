@@ -137,3 +137,15 @@ def command(*words: object) -> str:
     """A command line that this system's shell reads as these words."""
     texts = [str(word) for word in words]
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
+
+
+def setup_logging(level: int = logging.INFO) -> None:
+    """Send the package's messages to stderr as plain lines."""
+    logging.raiseExceptions = False  # a full disk must not fill the screen
+    package = logging.getLogger("ConSinGAN")
+    if not package.handlers:
+        handler = StderrHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        package.addHandler(handler)
+        package.propagate = False
+    package.setLevel(level)

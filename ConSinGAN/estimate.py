@@ -12,10 +12,12 @@ import torch
 
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.iteration import Iteration
+from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.networks import make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.sampling import ImageModel, make_critic, make_generator
-from ConSinGAN.state import make_optimizers
+from ConSinGAN.sampling import ImageModel
+from ConSinGAN.sources.single import Single
+from ConSinGAN.state import TrainingState, make_optimizers
 
 log = logging.getLogger(__name__)
 
@@ -81,18 +83,18 @@ def _time(
     config: TrainConfig, sizes: Sequence[Size], device: torch.device, dtype: torch.dtype
 ) -> float:
     config = dataclasses.replace(config, compile=False)
-    mode, streams = modes.get(config.train_mode), RandomStreams(0, device)
+    mode = modes.get(config.train_mode)
     reals = [torch.rand((1, config.nc_im, *size), device=device) * 2 - 1 for size in sizes]
-    generator, critic = make_generator(config, mode), make_critic(config)
-    for _ in sizes[1:]:
-        generator.grow()
-    model = ImageModel(config, mode, generator.to(device), reals)
-    generator.dtype = critic.to(device).dtype = dtype
+    networks = {n: part.to(device) for n, part in make_networks(config, len(sizes)).items()}
+    set_dtype(networks, dtype)
+    streams = RandomStreams(0, device, tuple(networks["objective"].chance))
+    model = ImageModel(config, mode, networks["generator"], reals)
     first = mode.fixed_input(reals[0], streams)
-    shapes = generator.noise_shapes(model.frame)
+    shapes = model.generator.noise_shapes(model.frame)
     model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
     model.noise_amp = [0.1] * len(sizes)
-    iterate = Iteration(model, critic, make_optimizers(model, critic, config), streams)
+    optimizers = make_optimizers(networks, config)
+    iterate = Adversarial(TrainingState(model, networks, streams, Single(), 0, optimizers))
     seconds = []
     for _ in range(1 + REPEATS):
         start = time.perf_counter()

@@ -120,20 +120,3 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if _digest(tensors, about) != expected:
         raise UsageError(f"{path}: is damaged (its checksum is wrong)")
     return tensors, about
-
-
-def seal(text: str) -> bytes:
-    """A text with its own checksum as the last line, for `unseal`."""
-    return f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}\n".encode()
-
-
-def unseal(path: Path) -> str:
-    """Read a sealed text. Raises UsageError if it was damaged or changed."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    body, mark, digest = data.rpartition(b"# sha256: ")
-    if not mark or hashlib.sha256(body).hexdigest() != digest.decode("ascii", "replace").strip():
-        raise UsageError(f"{path}: is damaged or was changed (its checksum is wrong)")
-    return body.decode("utf-8")

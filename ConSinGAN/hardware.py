@@ -10,18 +10,13 @@ import os
 import platform
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 
-from ConSinGAN.config import DeviceConfig, TrainConfig
+from ConSinGAN.config import DeviceConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fast import processor
 from ConSinGAN.fast.processor import Level
-
-if TYPE_CHECKING:
-    from ConSinGAN.sampling import ImageModel
-
 
 log = logging.getLogger(__name__)
 
@@ -84,40 +79,28 @@ def memory(device: torch.device) -> float:
         return math.inf
 
 
-def training_memory(config: TrainConfig, size: tuple[int, int]) -> int:
-    """About how many bytes training takes at its last stage of `size` (h, w), above the libraries.
+def check_training_size(
+    needed: int, max_size: int, size: tuple[int, int], device: torch.device
+) -> None:
+    """Tell how much memory a large run will take; UsageError if the device has less.
 
-    Measured, not derived: maps of the last stage that are alive at the same time, and the weights
-    with their gradients and Adam's moments.
+    needed: bytes, for a finest stage of `size` (h, w).
     """
-    maps = 12 + 3 * config.num_layer
-    itemsize = 2 if config.precision == "bf16" else 4
-    kernels = config.nfc**2 * config.ker_size**2 * config.num_layer
-    weights = 4 * 4 * kernels * (config.train_stages + 1)
-    return maps * size[0] * size[1] * config.nfc * itemsize + weights
-
-
-def check_training_size(config: TrainConfig, size: tuple[int, int], device: torch.device) -> None:
-    """Tell how much memory a large run will take; UsageError if the device has less."""
-    needed, there = training_memory(config, size), memory(device)
     text = f"about {needed / 2**30:.1f} GiB of memory at {size[1]}x{size[0]} pixels"
-    if needed > there:
+    if needed > memory(device):
         raise UsageError(
-            f"--max_size {config.max_size}: training needs {text}, and there are "
-            f"{there / 2**30:.1f}; lower --max_size, --nfc or --num_layer"
+            f"--max_size {max_size}: training needs {text}, and there are "
+            f"{memory(device) / 2**30:.1f}; lower --max_size, --nfc or --num_layer"
         )
     if needed > 2**30:
         log.info("training needs %s; lower --max_size or --nfc to need less", text)
 
 
-def check_sample_size(model: ImageModel, size: tuple[int, int], flag: str) -> None:
-    """Raise UsageError if drawing one picture of `size` (h, w) cannot fit into memory."""
-    needed = model.generator.drawing_memory(size)
-    if needed > memory(model.device):
-        raise UsageError(
-            f"{flag}: a picture of {size[1]}x{size[0]} pixels needs about {needed / 2**30:.0f} GiB "
-            "of memory; ask for a smaller one"
-        )
+def why_too_large(needed: int, device: torch.device) -> str | None:
+    """None if so many bytes fit into the device's memory, else what to say about it."""
+    if needed <= memory(device):
+        return None
+    return f"about {needed / 2**30:.0f} GiB of memory; ask for a smaller one"
 
 
 def set_threads(number: int | None) -> None:

@@ -189,3 +189,9 @@ def soften_mask(mask: np.ndarray, radius: int, sigma: float = 5.0) -> Tensor:
 def composite(background: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Show `image` where `mask` is 1 and `background` where it is 0; all (1, C, H, W)."""
     return (1 - mask) * background + mask * image
+
+
+def size_of(picture: Tensor) -> tuple[int, int]:
+    """(h, w) of a picture (.., h, w)."""
+    height, width = picture.shape[-2:]
+    return int(height), int(width)

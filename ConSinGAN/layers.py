@@ -7,15 +7,19 @@ Weights stay float32; the arithmetic is done in the type of the input.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from ConSinGAN.fast.convolution import convolve, transposed
 from ConSinGAN.fast.weight_gradient import MANY_PIXELS, parameter_gradients
+
+if TYPE_CHECKING:
+    from ConSinGAN.config import TrainConfig
 
 
 def leaky_gradient(grad: Tensor, output: Tensor, slope: float) -> Tensor:
@@ -59,7 +63,7 @@ def one_by_one(x: Tensor) -> bool:
 
 
 class _ConvLeakyReLU(torch.autograd.Function):
-    """leaky_relu(conv2d(x)); slope 1 means no activation. Differentiable once."""
+    """leaky_relu(conv2d(x)); slope 1 means no activation."""
 
     @staticmethod
     def forward(ctx, x, weight, bias, padding, slope):
@@ -67,14 +71,15 @@ class _ConvLeakyReLU(torch.autograd.Function):
         out = convolve(x, w, bias.to(x.dtype), padding)
         if slope != 1:
             F.leaky_relu_(out, slope)
-        ctx.save_for_backward(x, w, out if slope != 1 else None)
+        ctx.save_for_backward(x, w, out if slope != 1 else None, weight)
         ctx.padding, ctx.slope = padding, slope
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
-        x, w, out = ctx.saved_tensors
+        if torch.is_grad_enabled():  # it is recorded itself, for a second derivative
+            return _ConvLeakyReLU.differentiable_backward(ctx, grad)
+        x, w, out, _ = ctx.saved_tensors
         if out is not None:
             grad = leaky_gradient(grad, out, ctx.slope)
         grad_x = grad_w = grad_b = None
@@ -84,11 +89,25 @@ class _ConvLeakyReLU(torch.autograd.Function):
             grad_w, grad_b = parameter_gradients(x, grad, w, ctx.padding)
         return grad_x, grad_w, grad_b, None, None
 
+    @staticmethod
+    def differentiable_backward(ctx, grad):
+        """The same in torch's own operations, which have derivatives."""
+        x, _, out, weight = ctx.saved_tensors
+        if out is not None:
+            grad = leaky_gradient(grad, out, ctx.slope)
+        grad_x = F.conv_transpose2d(grad, weight.to(x.dtype), padding=ctx.padding)
+        grad_w = torch.nn.grad.conv2d_weight(
+            x, list(weight.shape), grad, padding=ctx.padding
+        )  # fmt: skip
+        grad_b = grad.sum((0, 2, 3))
+        return grad_x, grad_w.to(weight.dtype), grad_b.to(weight.dtype), None, None
+
 
 def conv(x: Tensor, weight: Tensor, bias: Tensor, padding: int = 0, slope: float = 1) -> Tensor:
     """leaky_relu(conv2d(x, weight, bias), slope) in the type of x; slope 1: the convolution alone.
 
-    x: (N, C, H, W), channels last is fast. Gradients of the weights are float32.
+    x: (N, C, H, W), channels last is fast. Gradients of the weights have the weights' type.
+    Differentiable as often as one likes, quickly once.
     """
     return _ConvLeakyReLU.apply(x, weight, bias, padding, slope)
 
@@ -164,6 +183,41 @@ class ConvBlock(nn.Module):
         if self.batch_norm:
             x = self.norm(x)
         return x if self.fused_slope != 1 else self.activation(x)
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What generator and critic have in common: how their convolution blocks are made."""
+
+    num_filters: int = 64
+    num_layer: int = 3  # blocks of a body
+    ker_size: int = 3
+    padding: int = 0  # zeros around the input of every convolution
+    image_channels: int = 3
+    activation: str = "lrelu"
+    slope: float = 0.05  # of the leaky ReLU
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> NetworkShape:
+        """That of a configuration."""
+        return cls(
+            config.nfc, config.num_layer, config.ker_size, config.padd_size, config.nc_im,
+            config.activation, config.lrelu_alpha,
+        )  # fmt: skip
+
+    def block(self, in_channels: int, batch_norm: bool = False) -> ConvBlock:
+        """A block that makes `num_filters` channels."""
+        return ConvBlock(
+            in_channels, self.num_filters, self.ker_size, self.padding, self.activation,
+            self.slope, batch_norm,
+        )  # fmt: skip
+
+    def body(self, batch_norm: bool = False) -> nn.Sequential:
+        """`num_layer` blocks, one after the other."""
+        body = nn.Sequential()
+        for k in range(self.num_layer):
+            body.add_module(f"block{k}", self.block(self.num_filters, batch_norm))
+        return body
 
 
 @torch.no_grad()

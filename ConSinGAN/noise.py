@@ -7,7 +7,7 @@ in parts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import cache
 
@@ -27,20 +27,37 @@ class RandomStreams:
 
     NAMES = ("noise", "coefficient", "augmentation")
 
-    def __init__(self, seed: int | Sequence[int], device: torch.device | str = "cpu") -> None:
-        words = np.random.SeedSequence(seed).generate_state(len(self.NAMES), np.uint64)
-        for name, word in zip(self.NAMES, words, strict=True):
-            where = "cpu" if name == "augmentation" else device
-            setattr(self, name, torch.Generator(where).manual_seed(int(word) >> 1))
+    def __init__(
+        self, seed: int | Sequence[int], device: torch.device | str = "cpu",
+        more: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """more: names of further streams, on the device; they change nothing in those before."""
+        names = (*self.NAMES, *(name for name in more if name not in self.NAMES))
+        words = np.random.SeedSequence(seed).generate_state(len(names), np.uint64)
+        self.generators = {
+            name: torch.Generator("cpu" if name == "augmentation" else device)
+            .manual_seed(int(word) >> 1)
+            for name, word in zip(names, words, strict=True)
+        }  # fmt: skip
+
+    @property
+    def noise(self) -> torch.Generator:
+        """Of the noise maps."""
+        return self.generators["noise"]
+
+    @property
+    def augmentation(self) -> torch.Generator:
+        """Of the augmentations' decisions."""
+        return self.generators["augmentation"]
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state of every generator, uint8 tensors."""
-        return {name: getattr(self, name).get_state() for name in self.NAMES}
+        return {name: generator.get_state() for name, generator in self.generators.items()}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue where `state_dict` was taken."""
-        for name in self.NAMES:
-            getattr(self, name).set_state(state[name])
+        for name, generator in self.generators.items():
+            generator.set_state(state[name])
 
 
 @cache

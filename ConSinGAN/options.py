@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import logging
 import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import yaml
 
 from ConSinGAN.errors import UsageError
+
+
+class Scope(Enum):
+    """Where an option belongs; decides what a run hands on, and what may change on resuming."""
+
+    ARCHITECTURE = "what fine-tuning takes over and cannot change"
+    TRAINING = "what fine-tuning takes over unless told otherwise"
+    RUN = "one run alone"
+    HARMLESS = "one run alone, and its result does not depend on it"
+    ROUNDING = "one run alone, and its result depends on it within rounding"
+
 
 PATHS = ("PATH", "DIR", "FILE")  # metavars of options that name a file or a folder
 
@@ -36,17 +47,21 @@ def option(
     choices: Iterable[str] | None = None,
     metavar: str | None = None,
     too_high: str | None = None,
+    scope: Scope = Scope.TRAINING,
+    negatable: bool = False,
 ) -> Any:
     """A dataclass field that is also a flag.
 
+    group: heading in --help and section in a configuration file; of a component's options that is
+    the component.
     Allowed values: `low` <= value <= `high`, value > `above`, or one of `choices`.
-    too_high: says why no more than `high` is possible.
+    too_high: says why no more than `high` is possible. negatable: there is a flag `--no-...`, too.
     """
     if isinstance(default, int) and high is None:
         high = 10**9
     metadata = {"group": group, "help": help, "metavar": metavar}
     metadata |= {"low": low, "high": high, "above": above, "choices": choices}
-    metadata |= {"too_high": too_high}
+    metadata |= {"too_high": too_high, "scope": scope, "negatable": negatable}
     return field(default=default, metadata=metadata)
 
 
@@ -107,34 +122,18 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 _KIND = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
-def build(cls: type, *layers: Mapping[str, Any], source: str = "") -> Any:
-    """Make a checked config of dataclass `cls` from layers of values, the last one strongest.
+class FileValues(dict[str, Any]):
+    """Values from a file, and the line of each, counted from 1.
 
-    source: the file that the values are from, if any; a layer that `parse_yaml` made knows the
-    lines. Raises UsageError on an unknown key or a value out of its range.
+    inner: the lines of the values in sections, by section.
     """
-    values: dict[str, Any] = {}
-    for layer in layers:
-        for name, value in layer.items():
-            line = layer.lines.get(name) if isinstance(layer, FileValues) else None
-            where = f"{source}, line {line}" if source and line else source
-            if name not in cls.__dataclass_fields__:
-                close = difflib.get_close_matches(str(name), cls.__dataclass_fields__, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UsageError(f"{where or 'configuration'}: unknown option {name!r}{hint}")
-            try:
-                values[name] = check_value(cls, name, value)
-            except UsageError as error:
-                raise UsageError(f"{where}: {error}" if where else str(error)) from None
-    return cls(**values)
 
-
-class FileValues(dict):
-    """Option values from a file, and the line of each, counted from 1."""
-
-    def __init__(self, values: Mapping[str, Any], lines: Mapping[str, int]) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], lines: Mapping[str, int],
+        inner: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(values)
-        self.lines = lines
+        self.lines, self.inner = dict(lines), dict(inner or {})
 
 
 def read_yaml(path: str | Path) -> FileValues:
@@ -166,7 +165,16 @@ def parse_yaml(text: str, path: str | Path) -> FileValues:
         raise UsageError(f"{path}: not a YAML file") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected lines of the form 'option: value'")
-    lines: dict[Any, int] = {}
+    inner = {}
+    for key, value in node.value:
+        if isinstance(value, yaml.MappingNode) and isinstance(key.value, str):
+            inner[key.value] = _lines(value, path)
+    return FileValues(values, _lines(node, path), inner)
+
+
+def _lines(node: yaml.MappingNode, path: str | Path) -> dict[str, int]:
+    """The line of every key. Raises UsageError if one is there twice."""
+    lines: dict[str, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
         if isinstance(key.value, str) and lines.setdefault(key.value, line) != line:
@@ -174,8 +182,7 @@ def parse_yaml(text: str, path: str | Path) -> FileValues:
                 f"{path}, line {line}: {key.value!r} is there twice; the first is in line "
                 f"{lines[key.value]}"
             )
-    values.pop("run", None)  # what a run's own config.yaml tells about the run
-    return FileValues(values, lines)
+    return lines
 
 
 def _place(error: yaml.YAMLError) -> str:
@@ -210,37 +217,37 @@ def _value_text(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-def make_parser(
-    cls: type, description: str, special: Mapping[str, Mapping[str, Any]] | None = None
-) -> argparse.ArgumentParser:
-    """An argument parser with one flag for each field of `cls`; untyped flags are left out.
-
-    special: names of cases (modes, say) to the defaults that hold there, for the help texts.
-    """
-    parser = _Parser(
+def new_parser(description: str) -> argparse.ArgumentParser:
+    """A parser that says what is wrong by raising UsageError; untyped flags are left out."""
+    return _Parser(
         description=description,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=100),
     )
-    specs = dataclasses.fields(cls)
-    titles = sorted(dict.fromkeys(spec.metadata["group"] for spec in specs), key="device".__eq__)
-    groups = {title: parser.add_argument_group(title) for title in titles}  # device last
-    for spec in specs:
-        meta, kind = spec.metadata, scalar_type(cls, spec.name)
-        group = groups[meta["group"]]
-        text = meta["help"] + _default_text(spec, special or {})
-        if kind is bool:
-            negatable = spec.default or spec.name == "batch_norm"
-            action = argparse.BooleanOptionalAction if negatable else "store_true"
-            group.add_argument(f"--{spec.name}", action=action, help=text)
-            continue
-        nargs = {"nargs": len(meta["metavar"])} if isinstance(meta["metavar"], tuple) else {}
-        shown = meta["metavar"] or {int: "N", float: "X"}.get(kind)
-        group.add_argument(
-            f"--{spec.name}", type=kind, choices=meta["choices"], metavar=shown, help=text, **nargs
-        )
-    return parser
+
+
+def add_flag(
+    group: argparse._ArgumentGroup, cls: type, name: str,
+    special: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:  # fmt: skip
+    """Add the flag of one field of `cls`.
+
+    special: names of cases (modes, say) to the defaults that hold there, for the help text.
+    """
+    spec = cls.__dataclass_fields__[name]
+    meta, kind = spec.metadata, scalar_type(cls, name)
+    text = meta["help"] + _default_text(spec, special or {})
+    if kind is bool:
+        negatable = spec.default or meta["negatable"]
+        action = argparse.BooleanOptionalAction if negatable else "store_true"
+        group.add_argument(f"--{name}", action=action, help=text)
+        return
+    nargs = {"nargs": len(meta["metavar"])} if isinstance(meta["metavar"], tuple) else {}
+    shown = meta["metavar"] or {int: "N", float: "X"}.get(kind)
+    group.add_argument(
+        f"--{name}", type=kind, choices=meta["choices"], metavar=shown, help=text, **nargs
+    )
 
 
 def add_verbosity(parser: argparse.ArgumentParser) -> None:

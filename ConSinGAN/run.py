@@ -18,10 +18,8 @@ carries a checksum, shapes are compared before memory is taken, links that lead 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import logging
-import os
 import platform
 import secrets
 import shlex
@@ -29,22 +27,24 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor, nn
 
-from ConSinGAN import console, files, images, lock, modes
+from ConSinGAN import console, files, images, lock, modes, saved
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError, describe
-from ConSinGAN.models import Critic
-from ConSinGAN.modes.base import Naive
-from ConSinGAN.options import build, parse_yaml
-from ConSinGAN.sampling import ImageModel, make_critic, make_generator
+from ConSinGAN.naive import Naive
+from ConSinGAN.networks import FILES, make_critic, make_generator
+from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import TrainingState
 
 log = logging.getLogger(__name__)
+
+_at_work: ContextVar[object] = ContextVar("the run that this thread trains", default=None)
 
 TIMESTAMP = "%Y_%m_%d_%H_%M_%S"
 CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one before it
@@ -60,7 +60,7 @@ def run_name(config: TrainConfig, timestamp: str) -> str:
         config.train_mode,
         *(["fine-tune"] if config.fine_tune else []),
         f"train_depth_{config.train_depth}_lr_scale_{config.lr_scale}",
-        *(["BN"] if config.batch_norm else []),
+        *(["BN"] if getattr(config.options_of("generator"), "batch_norm", False) else []),
         f"act_{config.activation}",
         *([str(config.lrelu_alpha)] if config.activation == "lrelu" else []),
     ]
@@ -103,7 +103,6 @@ class RunDirectory:
             "python": platform.python_version(),
             "torch": str(torch.__version__),
         }
-        text = yaml.safe_dump(dataclasses.asdict(config) | {"run": about}, sort_keys=False)
         path = Path(config.output_dir) / run_name(config, time.strftime(TIMESTAMP))
         new = cls(path.with_name(f".{secrets.token_hex(8)}"))
         try:
@@ -113,7 +112,7 @@ class RunDirectory:
                 f"--output_dir {config.output_dir}: cannot make {path}: {error.strerror}"
             ) from error
         try:
-            files.write_atomic(new.path / "config.yaml", files.seal(text))
+            files.write_atomic(new.path / saved.CONFIG, saved.write_config(config, about))
             new.save_pictures(reals, naive)
             if picture is not None and max(picture.shape[-2:]) >= config.max_size:
                 new._save("picture", {"picture": images.to_levels(picture)})
@@ -125,26 +124,11 @@ class RunDirectory:
     @classmethod
     def open(cls, path: str | Path, flag: str = "--model_dir") -> RunDirectory:
         """A run directory that exists. Raises UsageError naming the flag if it is not one."""
-        if not isinstance(path, (str, os.PathLike)):
-            raise UsageError(f"{flag} takes the path of a run directory, not {path!r}")
-        run = cls(os.path.expanduser(path), flag)  # noqa: PTH111 (a Path may raise)
-        try:
-            there = run.path.is_dir()
-        except (OSError, ValueError) as error:  # too long, not a name
-            reason = getattr(error, "strerror", None) or error
-            raise UsageError(f"{flag} {str(path)!a}: {reason}") from error
-        if not there:
-            raise UsageError(f"{flag} {path}: there is no such directory")
-        if not (run.path / "config.yaml").is_file():
-            raise UsageError(f"{flag} {path}: is not a run directory (no config.yaml in it)")
-        return run
+        return cls(saved.locate(path, flag), flag)
 
     def inside(self, name: str) -> Path:
         """A path in the run directory. Raises UsageError if a link there leads out of it."""
-        path = self.path / name
-        if not path.resolve().is_relative_to(self.path.resolve()):
-            raise UsageError(f"{path}: leads out of the run directory; refused")
-        return path
+        return saved.inside(self.path, name)
 
     def stage(self, stage: int) -> Path:
         """The folder of one stage, made if it is not there."""
@@ -154,10 +138,15 @@ class RunDirectory:
 
     def load_config(self) -> TrainConfig:
         """The configuration that the run was made with. Raises UsageError if it is damaged."""
-        path = self.inside("config.yaml")
-        return build(TrainConfig, parse_yaml(files.unseal(path), path), source=str(path))
+        return saved.read_config(self.path)
 
     # A run in progress ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around training here: locked, logged, and with errors that tell how to go on."""
+        with self.explaining(), self.lock(), self.logging():
+            yield
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -172,16 +161,22 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
-        """Write the package's messages into run.log too."""
+        """Write the package's messages into run.log too: this run's, not those of another one.
+
+        A run's messages come from where it was begun: another thread's have another context.
+        """
         handler = logging.FileHandler(
             self.inside("run.log"), delay=True, encoding="utf-8", errors="backslashreplace"
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        handler.addFilter(lambda record: _at_work.get() is self)
         package = logging.getLogger("ConSinGAN")
         package.addHandler(handler)
+        token = _at_work.set(self)
         try:
             yield
         finally:
+            _at_work.reset(token)
             package.removeHandler(handler)
             with contextlib.suppress(OSError):  # what a full disk did not take
                 handler.close()
@@ -299,15 +294,16 @@ class RunDirectory:
 
     # A finished model -------------------------------------------------------------------------
 
-    def save_stage(self, model: ImageModel, critic: Critic) -> None:
+    def save_stage(self, state: TrainingState) -> None:
         """Save the weights of the stage just trained, and the noise up to it."""
-        stage = model.generator.num_stages - 1
+        model, stage = state.model, state.stage
         images.save_image(model.real, self.stage(stage) / "real_scale.png")
         noise = {f"fixed.{i}": z for i, z in enumerate(model.fixed_noise)}
         amplitudes = torch.tensor(model.noise_amp, dtype=torch.float64)
         self._save("noise", noise | {"amplitudes": amplitudes})
-        self._save(f"{stage}/netD", critic.state_dict())
-        self._save(f"{stage}/netG", model.generator.state_dict())
+        for name in sorted(state.networks, key="generator".__eq__):  # last: then all are there
+            if weights := state.networks[name].state_dict():
+                self._save(f"{stage}/{FILES.get(name, name)}", weights)
 
     def load_model(self, device: torch.device | str = "cpu") -> ImageModel:
         """The finished model of this run, on any device.
@@ -328,7 +324,7 @@ class RunDirectory:
             )
         reals, _ = self.load_pictures(config)
         with torch.device("meta"):  # no memory until the shapes are known to fit
-            generator = make_generator(config, mode)
+            generator = make_generator(config)
             for _ in range(config.train_stages - 1):
                 generator.grow()
         self._load_weights(generator, f"{config.train_stages - 1}/netG")

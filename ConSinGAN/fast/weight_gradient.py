@@ -23,8 +23,13 @@ WINDOW_PIXELS = 8_000  # of which all windows are gathered at a time
 CACHED_PIXELS = 2_000  # of which AVX2 kernels do the weight gradient quickly
 MANY_PIXELS = 6_000  # above, pictures are better treated one at a time than as a batch
 
-Gradients = tuple[Tensor, Tensor]  # of weight and bias, float32
+Gradients = tuple[Tensor, Tensor]  # of weight and bias, at least float32
 Form = Callable[[Tensor, Tensor, Tensor, int], Gradients]
+
+
+def at_least_float(x: Tensor) -> Tensor:
+    """The tensor in float32, or in float64 if it is that."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def parameter_gradients(x: Tensor, grad: Tensor, weight: Tensor, padding: int = 0) -> Gradients:
@@ -71,7 +76,7 @@ def whole(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
         grad, x, weight, [weight.shape[0]], [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1,
         [False, True, True],
     )  # fmt: skip
-    return grad_w.float(), grad_b.float()
+    return at_least_float(grad_w), at_least_float(grad_b)
 
 
 def bands(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
@@ -90,7 +95,9 @@ def products(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients
     """
     num_out, channels, size = weight.shape[:3]
     seen_by_pixel = size * size * channels
-    sums = x.new_zeros((SIDE_BY_SIDE, num_out, seen_by_pixel), dtype=torch.float32)
+    sums = x.new_zeros(
+        (SIDE_BY_SIDE, num_out, seen_by_pixel), dtype=torch.promote_types(x.dtype, torch.float32)
+    )
     for seen, part in _bands(x, grad, padding) if padding else _pictures(x, grad):
         seen, part = _pixels(seen), _pixels(part)
         height, width = part.shape[:2]
@@ -123,7 +130,8 @@ def windows(x: Tensor, grad: Tensor, weight: Tensor, padding: int) -> Gradients:
 def _correlate(narrow: Tensor, wide: Tensor, size: int, padding: int) -> Tensor:
     """Sums over pixels of narrow[a,y+i-p,x+j-p] * wide[b,y,x], (k, k, A, B) float32."""
     few, many = narrow.shape[1], wide.shape[1]
-    total = torch.zeros((size * size * few, many), device=wide.device)
+    dtype = torch.promote_types(wide.dtype, torch.float32)
+    total = torch.zeros((size * size * few, many), device=wide.device, dtype=dtype)
     for small, large in _pictures(narrow, wide):
         small = _pixels(F.pad(small, (padding,) * 4))
         large = _pixels(large)
@@ -150,7 +158,7 @@ def _add_products(sums: Tensor, left: Tensor, right: Tensor) -> None:
 
 def bias_gradient(grad: Tensor) -> Tensor:
     """Gradient of a convolution's bias, (O,) float32; grad: of its output, (N, O, h, w)."""
-    return grad.sum(dim=(0, 2, 3)).float()
+    return at_least_float(grad.sum(dim=(0, 2, 3)))
 
 
 def _pictures(x: Tensor, grad: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

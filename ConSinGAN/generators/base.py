@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ConSinGAN.frame import Border, Frame, Size, Window
+
+if TYPE_CHECKING:
+    from ConSinGAN.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,16 @@ class Generator(nn.Module, ABC):
     summary: ClassVar[str] = ""  # one line for --help
     border: Border  # what its convolutions see around a picture
     dtype: torch.dtype = torch.float32
+
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: TrainConfig, border: Border) -> Generator:
+        """A fresh one-stage generator for a configuration; border: the mode's."""
+
+    @classmethod
+    @abstractmethod
+    def training_memory(cls, config: TrainConfig, size: Size) -> int:
+        """About how many bytes training takes at a last stage of `size` (h, w)."""
 
     @property
     @abstractmethod

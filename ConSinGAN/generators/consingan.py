@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ConSinGAN.fast.weight_gradient import at_least_float
 from ConSinGAN.frame import Border, Frame, Place, Size, Window, interpolation, needed
 from ConSinGAN.generators.base import Generator, Group
-from ConSinGAN.layers import ConvBlock, conv, init_weights
+from ConSinGAN.layers import NetworkShape, conv, init_weights
 from ConSinGAN.resize import interpolate
+
+if TYPE_CHECKING:
+    from ConSinGAN.config import TrainConfig
 
 DRAWN_MAPS = 6  # of the finest stage, alive at the same time while a picture is drawn
 
@@ -32,39 +36,27 @@ class ConSinGANGenerator(Generator):
     summary = "passes feature maps on from stage to stage"
 
     def __init__(
-        self,
-        num_filters: int = 64,
-        num_layer: int = 3,
-        ker_size: int = 3,
-        padding: int = 0,
-        image_channels: int = 3,
-        activation: str = "lrelu",
-        slope: float = 0.05,
-        batch_norm: bool = False,
-        border: Border = "noise",
+        self, shape: NetworkShape | None = None, batch_norm: bool = False, border: Border = "noise"
     ) -> None:
         super().__init__()
-        block = partial(
-            ConvBlock,
-            ker_size=ker_size,
-            padding=padding,
-            activation=activation,
-            slope=slope,
-            batch_norm=batch_norm,
+        shape = shape or NetworkShape()
+        self.head = shape.block(shape.image_channels, batch_norm)
+        self.body = nn.ModuleList([shape.body(batch_norm)])
+        self.tail = nn.Sequential(
+            nn.Conv2d(shape.num_filters, shape.image_channels, shape.ker_size)
         )
-        self.head = block(image_channels, num_filters)
-        self.body = nn.ModuleList([nn.Sequential()])
-        for k in range(num_layer):
-            self.body[0].add_module(f"block{k}", block(num_filters, num_filters))
-        self.tail = nn.Sequential(nn.Conv2d(num_filters, image_channels, ker_size))
-        self.channels = (image_channels, num_filters)
-        self.pad = ker_size // 2 - padding  # what one convolution eats from each side
-        self.eaten = self.pad * num_layer  # what one stage eats
-        self.reach = ker_size // 2 * num_layer  # how far one stage looks
-        self.tail_padding = ker_size // 2
+        self.channels = (shape.image_channels, shape.num_filters)
+        self.tail_padding = shape.ker_size // 2
+        self.pad = self.tail_padding - shape.padding  # what one convolution eats from each side
+        self.eaten = self.pad * shape.num_layer  # what one stage eats
+        self.reach = self.tail_padding * shape.num_layer  # how far one stage looks
         self.batch_norm = batch_norm
         self.border = border
         init_weights(self)
+
+    @classmethod
+    def from_config(cls, config: TrainConfig, border: Border) -> Generator:
+        return cls(NetworkShape.of(config), config.options_of("generator").batch_norm, border)
 
     @property
     def num_stages(self) -> int:
@@ -110,7 +102,7 @@ class ConSinGANGenerator(Generator):
         tail, padding = self.tail[0], self.tail_padding
         if frame is not None and frame.border == "wrap":
             state, padding = F.pad(state, (padding,) * 4, mode="circular"), 0
-        picture = torch.tanh(_at_least_float(conv(state, tail.weight, tail.bias, padding)))
+        picture = torch.tanh(at_least_float(conv(state, tail.weight, tail.bias, padding)))
         if frame is None or frame.window is None:
             return picture
         window, place = frame.window, frame.places[-1]
@@ -173,6 +165,19 @@ class ConSinGANGenerator(Generator):
 
     # Training ---------------------------------------------------------------------------------
 
+    @classmethod
+    def training_memory(cls, config: TrainConfig, size: Size) -> int:
+        """As the base class says, above the libraries' own.
+
+        Measured, not derived: maps of the last stage that are alive at the same time, and the
+        weights with their gradients and Adam's moments.
+        """
+        maps = 12 + 3 * config.num_layer
+        itemsize = 2 if config.precision == "bf16" else 4
+        kernels = config.nfc**2 * config.ker_size**2 * config.num_layer
+        weights = 4 * 4 * kernels * (config.train_stages + 1)
+        return maps * size[0] * size[1] * config.nfc * itemsize + weights
+
     def trained_stages(self, depth: int) -> range:
         return range(max(self.num_stages - depth, 0), self.num_stages)
 
@@ -191,7 +196,3 @@ class ConSinGANGenerator(Generator):
 def _interpolate(x: Tensor, source: Place, target: Place, wrap: bool = False) -> Tensor:
     rows = interpolation(source.rows, target.rows, wrap)
     return interpolate(x, rows, interpolation(source.columns, target.columns, wrap))
-
-
-def _at_least_float(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -10,13 +10,13 @@ import sys
 from ConSinGAN import console
 from ConSinGAN.config import check_device
 from ConSinGAN.errors import run_script
-from ConSinGAN.evaluation import MetricsConfig
-from ConSinGAN.options import add_verbosity, build, make_parser
+from ConSinGAN.evaluation import METRICS_SCHEMA
+from ConSinGAN.options import add_verbosity
 
 
 def main() -> None:
     """Parse, measure, print the table."""
-    parser = make_parser(MetricsConfig, __doc__)
+    parser = METRICS_SCHEMA.make_parser(__doc__)
     parser.prog = "python -m ConSinGAN.metrics"
     add_verbosity(parser)
     parser.add_argument("real", metavar="REAL")
@@ -29,13 +29,12 @@ def main() -> None:
     level = flags.pop("level", logging.INFO)
     real, fakes, output = (flags.pop(name) for name in ("real", "fakes", "output"))
     output = os.path.expanduser(output)  # noqa: PTH111 (not a Path, which alters what was typed)
-    config = build(MetricsConfig, flags)
+    config = METRICS_SCHEMA.build(typed=flags)
     check_device(config)
     from ConSinGAN import hardware
     from ConSinGAN.metrics import report
-    from ConSinGAN.monitor import setup_logging
 
-    setup_logging(level)
+    console.setup_logging(level)
     hardware.tune()
     hardware.set_threads(config.threads)
     table = report.measure_files(real, fakes, config, output).to_table()

@@ -22,6 +22,7 @@ from ConSinGAN.evaluation import EvalConfig, MetricsConfig
 from ConSinGAN.files import write_atomic
 from ConSinGAN.metrics import networks, patches
 from ConSinGAN.pictures import decode, formats
+from ConSinGAN.tasks.base import Task
 
 if TYPE_CHECKING:
     from ConSinGAN.results import Results
@@ -250,9 +251,9 @@ def _size_text(picture: Tensor) -> str:
 # A trained model, and pictures in files -------------------------------------------------------
 
 
-def measure_model(model: ImageModel, config: EvalConfig) -> Report:
-    """Measure what the model draws, as PNG files would be."""
-    total, pictures = model.mode.pictures(model, config)
+def measure_model(task: Task, model: ImageModel, config: EvalConfig) -> Report:
+    """Measure what a task draws, as PNG files would be."""
+    total, pictures = task.measured(model, config)
     written = (_checked(images.as_written(picture), "--size") for picture in pictures)
     report = measure(images.as_written(model.real), written, config, total)
     report.about["settings"]["precision"] = hardware.PRECISION_NAMES[model.generator.dtype]
@@ -261,7 +262,7 @@ def measure_model(model: ImageModel, config: EvalConfig) -> Report:
 
 
 def print_metrics(
-    model: ImageModel, config: EvalConfig, results: Results, stream: TextIO | None
+    task: Task, model: ImageModel, config: EvalConfig, results: Results, stream: TextIO | None
 ) -> bool:
     """Measure a model; print the table to `stream` and write metrics.yaml into `results`.
 
@@ -275,7 +276,7 @@ def print_metrics(
     if unwritable is not None:
         log.warning("%s: cannot be written: %s; the metrics are printed and not kept (another "
                     "folder: --output_dir)", folder, unwritable)  # fmt: skip
-    report = measure_model(model, config)
+    report = measure_model(task, model, config)
     console.say(report.to_table(), stream)
     if unwritable is None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ConSinGAN.modes.base import noise
-from ConSinGAN.modes.composite import Composite, augment
+from ConSinGAN.modes.composite import Composite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +15,9 @@ NOISE = 0.1  # standard deviation of what is added to every stage-0 input
 
 
 def _add_noise(picture: Tensor, streams: Streams) -> Tensor:
-    return picture + NOISE * noise.draw(picture.shape, streams.noise)
+    from ConSinGAN.noise import draw
+
+    return picture + NOISE * draw(picture.shape, streams.noise)
 
 
 class Editing(Composite):
@@ -25,13 +26,16 @@ class Editing(Composite):
     name = "editing"
     summary = "turns a rough edit of the picture into a clean one"
     defaults = {"batch_norm": True, "niter": 1000, "input_name": "Images/Editing/lake.png"}
-    result_name = "edited"
+    default_task = "editing"
+    previews = ("samples", "editing")
     mask_radius = 20
 
     def fixed_input(self, real: Tensor, streams: Streams) -> Tensor:
         return _add_noise(real, streams)
 
     def augment(self, real: Tensor, streams: Streams) -> Tensor:
+        from ConSinGAN import augment
+
         return _add_noise(augment.random_shuffle(real, streams.augmentation), streams)
 
     def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ConSinGAN.modes.base import pyramid
-from ConSinGAN.modes.composite import Composite, augment
+from ConSinGAN.modes.composite import Composite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,11 +30,16 @@ class Harmonization(Composite):
         {"max_size": 130, "min_size": 60, "niter": 200},
         {"max_size": 170, "min_size": 80, "niter": 300},
     )
-    result_name = "harmonized"
+    default_task = "harmonization"
+    previews = ("samples", "harmonization")
     mask_radius = 7
 
     def spacing(self, factor: float, num_stages: int) -> list[float]:
+        from ConSinGAN import pyramid
+
         return pyramid.geometric_scales(factor, num_stages)
 
     def augment(self, real: Tensor, streams: Streams) -> Tensor:
+        from ConSinGAN import augment
+
         return augment.photometric_and_holes(real, streams.augmentation)

@@ -8,3 +8,4 @@ class Retarget(Mode):
 
     name = "retarget"
     summary = "the picture at other sizes and aspect ratios"
+    default_task = "retarget"

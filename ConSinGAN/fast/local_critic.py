@@ -1,90 +1,22 @@
-"""The patch critic (paper section 3)."""
+"""The patch critic around given pictures, where it is linear."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ConSinGAN.critics.patch import PatchCritic
 from ConSinGAN.fast.convolution import convolve, transposed
-from ConSinGAN.fast.weight_gradient import bias_gradient, parameter_gradients
-from ConSinGAN.layers import (
-    ConvBlock,
-    compute_weight,
-    conv,
-    init_weights,
-    leaky_gradient_,
-    score_windows,
-)
+from ConSinGAN.fast.weight_gradient import at_least_float, bias_gradient, parameter_gradients
+from ConSinGAN.layers import compute_weight, leaky_gradient_, score_windows
 
 
-class Critic(nn.Module):
-    """A patch critic: num_layer + 2 convolutions without padding, a score for every position.
-
-    (N, C, H, W) -> (N, 1, H - 10, W - 10) for the default five 3x3 convolutions.
-    """
-
-    def __init__(
-        self,
-        num_filters: int = 64,
-        num_layer: int = 3,
-        ker_size: int = 3,
-        padding: int = 0,
-        image_channels: int = 3,
-        activation: str = "lrelu",
-        slope: float = 0.05,
-    ) -> None:
-        super().__init__()
-        block = partial(
-            ConvBlock, ker_size=ker_size, padding=padding, activation=activation, slope=slope
-        )
-        self.head = block(image_channels, num_filters)
-        self.body = nn.Sequential()
-        for k in range(num_layer):
-            self.body.add_module(f"block{k}", block(num_filters, num_filters))
-        self.tail = nn.Conv2d(num_filters, 1, ker_size)
-        self.padding = padding
-        self.dtype = torch.float32  # of the arithmetic; weights stay float32
-        init_weights(self)
-
-    def blocks(self) -> Iterator[ConvBlock]:
-        """All blocks before the tail."""
-        return iter((self.head, *self.body))
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Scores of every patch, float32."""
-        x = image.to(self.dtype, memory_format=torch.channels_last)
-        for block in self.blocks():
-            x = block(x)
-        return conv(x, self.tail.weight, self.tail.bias, self.padding).float()
-
-    @property
-    def is_piecewise_linear(self) -> bool:
-        """Whether the critic consists of convolutions and leaky ReLUs only."""
-        return all(block.fused_slope != 1 for block in self.blocks())
-
-    def input_gradient(self, image: Tensor) -> Tensor:
-        """d sum(critic(image)) / d image, (N, C, H, W) float32.
-
-        Of a piecewise linear critic a chain of transposed convolutions and masks, not recorded by
-        autograd; otherwise by autograd, differentiable in the weights.
-        """
-        if self.is_piecewise_linear:
-            local = LocalCritic(self, image)
-            return local.input_gradient(local.pull_back(torch.ones_like(local.scores)))
-        with torch.enable_grad():
-            image = image.detach().requires_grad_()
-            # Plain convolutions: the scores must be differentiable twice.
-            x = image
-            for block in self.blocks():
-                x = F.conv2d(x, block.conv.weight, block.conv.bias, padding=self.padding)
-                x = block.activation(x)
-            x = F.conv2d(x, self.tail.weight, self.tail.bias, padding=self.padding)
-            return torch.autograd.grad(x.sum(), image, create_graph=True)[0]
+def is_piecewise_linear(critic: PatchCritic) -> bool:
+    """Whether the critic consists of convolutions and leaky ReLUs only."""
+    return all(block.fused_slope != 1 for block in critic.blocks())
 
 
 class LocalCritic:
@@ -99,7 +31,7 @@ class LocalCritic:
     """
 
     @torch.no_grad()
-    def __init__(self, critic: Critic, image: Tensor) -> None:
+    def __init__(self, critic: PatchCritic, image: Tensor) -> None:
         x = image.to(critic.dtype, memory_format=torch.channels_last)
         convs = [block.conv for block in critic.blocks()]
         self.weights = [compute_weight(layer.weight, x) for layer in convs]
@@ -121,7 +53,7 @@ class LocalCritic:
 
         Row by row: whole sums, rounded, would say little of the difference of real and fake.
         """
-        return (self.windows @ x.permute(0, 2, 3, 1)).float().sum(1)  # of N H k*k C
+        return at_least_float(self.windows @ x.permute(0, 2, 3, 1)).sum(1)  # of N H k*k C
 
     def pull_back(self, seed: Tensor) -> list[Tensor]:
         """Gradients of the sum of seed * num_scores * scores behind every convolution but the last.
@@ -137,8 +69,8 @@ class LocalCritic:
         return grads
 
     def input_gradient(self, grads: list[Tensor]) -> Tensor:
-        """The gradient of the picture, float32, from what `pull_back` returned."""
-        return transposed(grads[0], self.weights[0], self.padding).float()
+        """The gradient of the picture, at least float32, from what `pull_back` returned."""
+        return at_least_float(transposed(grads[0], self.weights[0], self.padding))
 
     def push_forward(self, direction: Tensor) -> None:
         """Let what the last picture put into every convolution become its derivative.

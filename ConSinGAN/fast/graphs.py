@@ -7,7 +7,7 @@ kernels. Recorded once, an iteration is replayed without Python in between.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,11 +15,12 @@ from torch.optim import Optimizer
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[list[Tensor], Tensor], dict[str, Tensor]]
+Chance = Mapping[str, Tensor]
+Step = Callable[[list[Tensor], Chance], dict[str, Tensor]]
 
 
 class GraphedStep:
-    """Stands in for `step(noise, coefficients)`; same results, recorded after a few plain calls.
+    """Stands in for `step(noise, chance)`; same results, recorded after a few plain calls.
 
     Learning rates are constants of a recording, so it is renewed when the schedule changes them.
     If recording fails, one line says so and the plain step goes on serving.
@@ -33,43 +34,44 @@ class GraphedStep:
         self.graph: torch.cuda.CUDAGraph | None = None
         self.rates: list[float] = []
 
-    def __call__(self, noise: list[Tensor], coefficients: Tensor) -> dict[str, Tensor]:
+    def __call__(self, noise: list[Tensor], chance: Chance) -> dict[str, Tensor]:
         self.calls += 1
         if self.broken:
-            return self.step(noise, coefficients)
+            return self.step(noise, chance)
         if self.calls <= self.WARM_UP:
-            return self._on_side_stream(noise, coefficients)
+            return self._on_side_stream(noise, chance)
         rates = [group["lr"] for o in self.optimizers for group in o.param_groups]
         if self.graph is None or rates != self.rates:
             try:
-                self._record(noise, coefficients)
+                self._record(noise, chance)
             except RuntimeError as error:
                 log.info("no CUDA graph, going on without: %s", str(error).splitlines()[0])
                 self.graph, self.broken = None, True
-                return self.step(noise, coefficients)
+                return self.step(noise, chance)
             self.rates = rates
-        for static, value in zip(self.inputs, [*noise, coefficients], strict=True):
+        for static, value in zip(self.inputs, [*noise, *chance.values()], strict=True):
             static.copy_(value)
         self.graph.replay()
         return self.outputs
 
-    def _on_side_stream(self, noise: list[Tensor], coefficients: Tensor) -> dict[str, Tensor]:
+    def _on_side_stream(self, noise: list[Tensor], chance: Chance) -> dict[str, Tensor]:
         """A plain call off the default stream, as recording wants its predecessors."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            result = self.step(noise, coefficients)
+            result = self.step(noise, chance)
         torch.cuda.current_stream().wait_stream(stream)
         return result
 
-    def _record(self, noise: list[Tensor], coefficients: Tensor) -> None:
+    def _record(self, noise: list[Tensor], chance: Chance) -> None:
         """Record one step without executing it."""
         self.graph = None  # frees the memory of the last recording
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        self.inputs = [value.clone() for value in (*noise, coefficients)]
+        self.inputs = [value.clone() for value in (*noise, *chance.values())]
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self.outputs = self.step(self.inputs[:-1], self.inputs[-1])
+            static = dict(zip(chance, self.inputs[len(noise) :], strict=True))
+            self.outputs = self.step(self.inputs[: len(noise)], static)
         self.graph = graph

@@ -1,0 +1,102 @@
+"""The front door of using a model: which task, on which model, written where.
+
+Torch is loaded when all flags are known to be good.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ConSinGAN import modes, saved
+from ConSinGAN.config import DeviceConfig, TrainConfig, check_device
+from ConSinGAN.errors import UsageError
+from ConSinGAN.evaluation import SCHEMA, EvalConfig
+from ConSinGAN.registry import TASKS
+from ConSinGAN.tasks.base import Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from ConSinGAN.sampling import ImageModel
+
+
+def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
+    """The configuration that typed flags stand for, and the task.
+
+    Without --task it is what the model was trained for. Raises UsageError with one line that names
+    the flag; also if the task does not suit the model.
+    """
+    typed = SCHEMA.check(flags)
+    if typed.get("model_dir") is None:
+        raise UsageError("--model_dir is needed: the run directory of a trained model")
+    if "task" in typed:
+        SCHEMA.check_owners(typed, {"task": typed["task"]})
+    run = saved.read_config(saved.locate(typed["model_dir"]))
+    mode = modes.get(run.train_mode)
+    config = SCHEMA.build({"task": mode.default_task}, typed=typed)
+    check_device(config)
+    if config.inception_weights is not None and not config.metrics:
+        raise UsageError("--inception_weights is for the metrics: add --metrics or leave it away")
+    task = TASKS.load(config.task)()
+    if reason := task.unsuited(mode, run):
+        suited = ", ".join(suited_tasks(run))
+        raise UsageError(f"--task {task.name}: {reason}; what this model can do: {suited}")
+    task.check_flags(config)
+    return config, task
+
+
+def suited_tasks(run: TrainConfig) -> list[str]:
+    """The tasks that a model of such a run can do; its mode's default one comes first."""
+    mode = modes.get(run.train_mode)
+    names = [name for name in TASKS.names() if TASKS.load(name)().unsuited(mode, run) is None]
+    return sorted(names, key=lambda name: name != mode.default_task)
+
+
+def open_model(
+    path: str | Path,
+    device: torch.device | None = None,
+    precision: str = "auto",
+    threads: int | None = None,
+) -> ImageModel:
+    """A trained model, ready to draw, in the precision that suits the device.
+
+    device: the best there is, if None. Raises UsageError if `path` is not a finished run.
+    """
+    from ConSinGAN import hardware
+    from ConSinGAN.run import RunDirectory
+
+    hardware.set_threads(threads)
+    hardware.tune()
+    device = hardware.select_device(DeviceConfig()) if device is None else device
+    model = RunDirectory.open(path).load_model(device)
+    model.set_precision(hardware.select_precision(precision, device))
+    return model
+
+
+def evaluate(flags: Mapping[str, Any]) -> str:
+    """Write what the task draws, or its metrics; return where. Raises UsageError."""
+    config, task = configure(flags)
+    from ConSinGAN import hardware
+    from ConSinGAN.results import Results
+    from ConSinGAN.tasks.writing import write_results
+
+    model = open_model(
+        str(config.model_dir), hardware.select_device(config), config.precision, config.threads
+    )
+    task.check(model, config)
+    if config.output_dir is None:
+        folder = saved.inside(saved.locate(str(config.model_dir)), "Evaluation")
+        results = Results(folder, "--model_dir")
+    else:
+        results = Results(Path(config.output_dir))
+    if config.metrics:
+        from ConSinGAN.metrics.report import print_metrics
+
+        if not print_metrics(task, model, config, results, sys.stdout):
+            return "the metrics are above, no file was written"
+    else:
+        write_results(task, model, config, results)
+    return str(results.folder)

@@ -1,0 +1,142 @@
+"""Where training begins: the device, the pictures, and the first or the saved state."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ConSinGAN import hardware, images, modes
+from ConSinGAN.config import TrainConfig
+from ConSinGAN.naive import Naive
+from ConSinGAN.networks import make_networks, make_objective, set_dtype
+from ConSinGAN.noise import RandomStreams, draw_maps
+from ConSinGAN.registry import GENERATORS
+from ConSinGAN.run import RunDirectory
+from ConSinGAN.sampling import ImageModel
+from ConSinGAN.sources.base import Source
+from ConSinGAN.sources.single import FineTuning, Single
+from ConSinGAN.state import TrainingState, check_fits
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a run is about, on the processor.
+
+    reals: of all stages, (1, C, h, w) in [-1, 1]. picture: as it was read, if that is known.
+    """
+
+    reals: list[Tensor]
+    naive: Naive | None
+    picture: Tensor | None = None
+
+
+def prepare_device(config: TrainConfig) -> tuple[torch.device, TrainConfig]:
+    """Choose the device; write its number of threads and best precision into the configuration.
+
+    A run that goes on with other threads adds up in another order.
+    """
+    hardware.tune()
+    hardware.set_threads(config.threads)
+    device = hardware.select_device(config)
+    dtype = hardware.select_precision(config.precision, device)
+    return device, dataclasses.replace(
+        config, precision=hardware.PRECISION_NAMES[dtype], threads=torch.get_num_threads()
+    )
+
+
+def read_pictures(config: TrainConfig) -> Pictures:
+    """The pictures of a new run.
+
+    Fine-tuning takes those that the run in --model_dir keeps, unless another picture is named.
+    Raises UsageError naming the flag or file.
+    """
+    reals, picture = read_training_picture(config)
+    size = images.size_of(reals[-1])
+    shapes = [size] if picture is None else [images.size_of(picture), size]
+    return Pictures(reals, modes.get(config.train_mode).read_naive(config, shapes), picture)
+
+
+def read_training_picture(config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
+    """The real pictures of all stages, and the training picture as it was read."""
+    if config.fine_tune:
+        saved = RunDirectory.open(config.model_dir)
+        if config.input_name == saved.load_config().input_name:
+            return saved.pictures_for(config)
+    picture = images.read_image(
+        config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
+        frame=None if config.fine_tune else config.frame,  # in fine-tuning that of the naive one
+    )  # fmt: skip
+    return modes.get(config.train_mode).make_pyramid(picture, config), picture
+
+
+def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.device) -> None:
+    """Tell how much memory a large run will take; UsageError if the device has less."""
+    size = images.size_of(reals[-1])
+    needed = GENERATORS.load(config.generator).training_memory(config, size)
+    hardware.check_training_size(needed, config.max_size, size, device)
+
+
+def begin(config: TrainConfig, pictures: Pictures, device: torch.device) -> TrainingState:
+    """The state that training starts in: one fresh stage, or a trained model to fine-tune."""
+    if not config.fine_tune:
+        return fresh(config, pictures, device)
+    reals = [real.to(device) for real in pictures.reals]
+    saved = RunDirectory.open(config.model_dir)
+    model = saved.load_model(device)
+    networks = {"generator": model.generator, "critic": saved.load_critic(model.config, device)}
+    networks["objective"] = make_objective(config).to(device)
+    streams = _streams(config, networks, device)
+    same = [real.shape for real in reals] == [real.shape for real in model.reals]
+    model.config, model.reals = config, reals
+    if not same:  # another picture: its noise maps have other sizes
+        shapes = model.generator.noise_shapes(model.frame)
+        first = model.mode.fixed_input(reals[0], streams)
+        model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
+    return _state(model, networks, streams, pictures.naive)
+
+
+def fresh(config: TrainConfig, pictures: Pictures, device: torch.device) -> TrainingState:
+    """A state with one fresh stage, which in fine-tuning a checkpoint will fill."""
+    reals = [real.to(device) for real in pictures.reals]
+    torch.manual_seed(config.manualSeed)  # initial weights
+    networks = {name: network.to(device) for name, network in make_networks(config).items()}
+    mode = modes.get(config.train_mode)
+    model = ImageModel(config, mode, networks["generator"], reals)
+    return _state(model, networks, _streams(config, networks, device), pictures.naive)
+
+
+def saved_state(config: TrainConfig, run: RunDirectory, device: torch.device) -> TrainingState:
+    """The newest good checkpoint of a run, or the run's beginning if there is none."""
+    reals, naive = run.load_pictures(config)
+    pictures = Pictures(reals, naive)
+    check_memory(config, reals, device)
+    checkpoint = run.load_checkpoint()
+    if checkpoint is None:
+        return begin(config, pictures, device)
+    check_fits(config, *checkpoint)  # before memory is taken
+    state = fresh(config, pictures, device)
+    state.restore(*checkpoint)
+    return state
+
+
+def _streams(
+    config: TrainConfig, networks: dict[str, torch.nn.Module], device: torch.device
+) -> RandomStreams:
+    return RandomStreams(config.manualSeed, device, tuple(networks["objective"].chance))
+
+
+def _state(
+    model: ImageModel,
+    networks: dict[str, torch.nn.Module],
+    streams: RandomStreams,
+    naive: Naive | None,
+) -> TrainingState:
+    set_dtype(networks, hardware.select_precision(model.config.precision, model.device))
+    source: Source = Single(naive)
+    if model.config.fine_tune and naive is not None:
+        source = FineTuning(naive)
+    return TrainingState(model, networks, streams, source)

@@ -1,0 +1,49 @@
+"""The paper's patch critic (section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ConSinGAN.critics.base import Critic
+from ConSinGAN.fast.weight_gradient import at_least_float
+from ConSinGAN.layers import ConvBlock, NetworkShape, conv, init_weights
+
+if TYPE_CHECKING:
+    from ConSinGAN.config import TrainConfig
+
+
+class PatchCritic(Critic):
+    """num_layer + 2 convolutions without padding, a score for every position.
+
+    (N, C, H, W) -> (N, 1, H - 10, W - 10) for the default five 3x3 convolutions.
+    """
+
+    name = "patch"
+    summary = "one score for every patch (the paper's)"
+
+    def __init__(self, shape: NetworkShape | None = None) -> None:
+        super().__init__()
+        shape = shape or NetworkShape()
+        self.head = shape.block(shape.image_channels)
+        self.body = shape.body()
+        self.tail = nn.Conv2d(shape.num_filters, 1, shape.ker_size)
+        self.padding = shape.padding
+        init_weights(self)
+
+    @classmethod
+    def from_config(cls, config: TrainConfig) -> Critic:
+        return cls(NetworkShape.of(config))
+
+    def blocks(self) -> Iterator[ConvBlock]:
+        """All blocks before the tail."""
+        return iter((self.head, *self.body))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        x = picture.to(self.dtype, memory_format=torch.channels_last)
+        for block in self.blocks():
+            x = block(x)
+        return at_least_float(conv(x, self.tail.weight, self.tail.bias, self.padding))

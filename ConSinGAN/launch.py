@@ -1,0 +1,240 @@
+"""The front door of training and resuming: layers of options become one configuration.
+
+Weakest first: the options' own defaults < the mode's < the run to fine-tune < `--preset` <
+`--config` < typed flags. Torch is loaded when all of them are known to be good.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ConSinGAN import migrate, modes, saved
+from ConSinGAN.config import SCHEMA, TrainConfig, check_device
+from ConSinGAN.errors import UsageError
+from ConSinGAN.options import FileValues, Scope, read_yaml
+from ConSinGAN.registry import PRESETS
+
+if TYPE_CHECKING:
+    from ConSinGAN.modes.base import Mode
+    from ConSinGAN.run import RunDirectory
+    from ConSinGAN.watch.base import Watcher
+
+log = logging.getLogger(__name__)
+
+LAYERS = ("config", "preset", "draft")  # what may be typed beside options
+
+
+def train(flags: Mapping[str, Any], watchers: Sequence[Watcher] = ()) -> RunDirectory:
+    """Train a model; flags: options by name, and `config`, `preset` or `draft`.
+
+    Raises UsageError, with one line that names the flag or file, before anything is written.
+    """
+    config = configure(flags)
+    from ConSinGAN import training
+
+    return training.train(config, watchers)
+
+
+def resume(
+    path: str | Path, typed: Mapping[str, Any], watchers: Sequence[Watcher] = ()
+) -> RunDirectory:
+    """Go on with the interrupted run in `path`; typed: options that shall be others from here on.
+
+    Raises UsageError if they are not harmless, or if the run is in use or damaged.
+    """
+    for name in LAYERS:
+        if typed.get(name):
+            raise UsageError(f"--resume takes its options from the run: leave --{name} away")
+    typed = {name: value for name, value in typed.items() if name not in LAYERS}
+    config = resumed(saved.read_config(saved.locate(path, "--resume")), typed)
+    from ConSinGAN import training
+
+    return training.resume(path, config, watchers)
+
+
+# Configurations -------------------------------------------------------------------------------
+
+
+def configure(flags: Mapping[str, Any]) -> TrainConfig:
+    """The whole configuration that typed flags stand for, with a seed.
+
+    In fine-tuning `input_name` is that of the run, to the letter, unless another one was typed.
+    A preset may take a few timed iterations to choose. Raises UsageError.
+    """
+    flags = dict(flags)
+    file, preset = flags.pop("config", None), _preset_name(flags)
+    values = FileValues({}, {}) if file is None else _read_file(file)
+    of_run = None
+    model_dir = {**values, **flags}.get("model_dir")
+    if {**values, **flags}.get("fine_tune") and model_dir is not None:
+        of_run = saved.read_config(saved.locate(model_dir))
+    config = _finish(resolve(flags, of_run, values, source=str(file or "")), of_run, flags)
+    if preset is None:
+        return config
+    seeded = flags | {"manualSeed": config.manualSeed}
+
+    def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
+        return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
+
+    return with_preset(PRESETS.load(preset)().choose(with_preset))
+
+
+def _preset_name(flags: dict[str, Any]) -> str | None:
+    """Take the preset out of the flags."""
+    name, draft = flags.pop("preset", None), flags.pop("draft", None)
+    if draft and name not in (None, "draft"):
+        raise UsageError(f"--draft is --preset draft, which excludes --preset {name}")
+    name = "draft" if draft else name
+    return None if name is None else PRESETS.find(name).name
+
+
+def _read_file(path: str | Path) -> FileValues:
+    """The values of a --config file, each known to be possible."""
+    values = migrate.to_current(read_yaml(path), str(path))
+    SCHEMA.check(values, str(path))
+    return values
+
+
+def resolve(
+    flags: Mapping[str, Any],
+    of_run: TrainConfig | None = None,
+    file: Mapping[str, Any] | None = None,
+    preset: Mapping[str, Any] | None = None,
+    source: str = "",
+) -> TrainConfig:
+    """Lay the layers over each other and check the result as a whole.
+
+    flags: what was typed. of_run: the configuration of the run to fine-tune, if any. file, source:
+    the values of the --config file. Raises UsageError with one line that names the flag.
+    """
+    typed = SCHEMA.check({**(file or {}), **flags})
+    inherited: dict[str, Any] = {}
+    if of_run is not None:
+        inherited = _inherited(of_run, typed)
+        typed.setdefault("train_mode", of_run.train_mode)
+    mode = modes.get(typed.get("train_mode", TrainConfig.train_mode))
+    weak = [mode.defaults, inherited, mode.fine_tune_defaults if typed.get("fine_tune") else {}]
+    chosen = SCHEMA.chosen(*weak, preset or {}, typed)
+    SCHEMA.check_owners({k: v for k, v in flags.items() if k in SCHEMA.options}, chosen)
+    SCHEMA.check_owners(file or {}, chosen, source)
+    if of_run is not None:
+        preset = {k: v for k, v in (preset or {}).items() if _scope(k) != Scope.ARCHITECTURE}
+    config = SCHEMA.build(*weak, preset or {}, typed=typed)
+    _check_whole(config)
+    _check_naive(config, mode)
+    mode.validate(config)
+    return config
+
+
+def _check_naive(config: TrainConfig, mode: Mode) -> None:
+    """Raise UsageError if the mode has no use for a naive picture that it is given."""
+    if mode.takes_naive or not (config.fine_tune or config.naive_img is not None):
+        return
+    others = " and ".join(m.name for m in modes.all_modes() if m.takes_naive)
+    what = "has no use for it" if not config.fine_tune else "has no fine-tuning"
+    flag = "--naive_img" if not config.fine_tune else "--fine_tune"
+    raise UsageError(f"{flag}: --train_mode {mode.name} {what}; {others} have")
+
+
+def _scope(name: str) -> Scope:
+    return SCHEMA.options[name].scope(name)
+
+
+def _inherited(of_run: TrainConfig, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What fine-tuning takes over from a run. Raises UsageError if flags contradict it."""
+    flat = SCHEMA.flat(of_run)
+    mode = typed.get("train_mode", of_run.train_mode)
+    if mode != of_run.train_mode:
+        raise UsageError(
+            f"--model_dir: the model was trained for {of_run.train_mode}, "
+            f"not for --train_mode {mode}"
+        )
+    for name, value in flat.items():
+        if _scope(name) == Scope.ARCHITECTURE and typed.get(name, value) != value:
+            raise UsageError(
+                f"--{name} {typed[name]}: the model in --model_dir was trained with {value}; "
+                "leave the flag away or train a new model"
+            )
+    handed_on = (Scope.ARCHITECTURE, Scope.TRAINING)
+    return {name: value for name, value in flat.items() if _scope(name) in handed_on}
+
+
+def _finish(
+    config: TrainConfig, of_run: TrainConfig | None, typed: Mapping[str, Any]
+) -> TrainConfig:
+    """The configuration with a seed, and with the training picture where it can be found."""
+    if config.manualSeed is None:
+        config = dataclasses.replace(config, manualSeed=secrets.randbelow(2**31))
+    if of_run is not None and config.input_name == of_run.input_name:
+        if typed.get("input_name") is None:
+            return config
+        # Typed, so from here, even if the run's picture had that name where it was trained.
+        return dataclasses.replace(config, input_name=str(Path(config.input_name).absolute()))
+    bundled = Path(__file__).resolve().parent.parent / config.input_name
+    if not _is_file(config.input_name) and _is_file(bundled):  # in another folder
+        config = dataclasses.replace(config, input_name=str(bundled))
+    return config
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name too long, say
+        return False
+
+
+def resumed(config: TrainConfig, typed: Mapping[str, Any]) -> TrainConfig:
+    """A run's configuration with harmless options as typed.
+
+    Raises UsageError, naming the flag, if another option differs from the run's.
+    """
+    typed = SCHEMA.check(typed)
+    SCHEMA.check_owners(typed, SCHEMA.chosen(SCHEMA.flat(config), typed))
+    flat = SCHEMA.flat(config)
+    if config.threads is not None and typed.get("threads", config.threads) != config.threads:
+        log.info(
+            "--threads %s, not %s as before: the result may differ, within rounding, from that of "
+            "a run that was not interrupted", typed["threads"], config.threads,
+        )  # fmt: skip
+    changeable = (Scope.HARMLESS, Scope.ROUNDING)
+    for name, value in typed.items():
+        if _scope(name) not in changeable and value != flat.get(name):
+            hint = " (fine-tuning goes on with a finished model)" if name == "niter" else ""
+            raise UsageError(
+                f"--{name} {value}: the run in --resume has {flat.get(name)}, and that cannot "
+                f"change on the way; start a new run{hint}"
+            )
+    changed = {name: v for name, v in typed.items() if _scope(name) in changeable}
+    return SCHEMA.build(flat | changed)
+
+
+def _check_whole(config: TrainConfig) -> None:
+    """Check what no single field can tell."""
+    if config.ker_size % 2 == 0:
+        raise UsageError(f"--ker_size must be odd, not {config.ker_size}")
+    if config.padd_size > config.ker_size // 2:
+        raise UsageError(
+            f"--padd_size must be at most {config.ker_size // 2} for --ker_size {config.ker_size}, "
+            f"not {config.padd_size}"
+        )
+    if config.min_size < config.critic_field:
+        raise UsageError(
+            f"--min_size must be at least {config.critic_field}, not {config.min_size}: so many "
+            "pixels the critic's convolutions see (fewer with a smaller --num_layer or --ker_size)"
+        )
+    if config.nc_im == 2:
+        raise UsageError("--nc_im must be 3 (colour) or 1 (grey), not 2")
+    if config.max_size < config.min_size:
+        raise UsageError(
+            f"--max_size {config.max_size} is smaller than --min_size {config.min_size}"
+        )
+    check_device(config)
+    if config.fine_tune and config.model_dir is None:
+        raise UsageError("--fine_tune needs --model_dir, the run directory of a trained model")
+    if config.model_dir is not None and not config.fine_tune:
+        raise UsageError("--model_dir is for fine-tuning: add --fine_tune or leave it away")

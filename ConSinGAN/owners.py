@@ -1,0 +1,223 @@
+"""Whose options there are: those of a script, and those of the components that it can choose.
+
+A `Schema` is one script's. Its core is a dataclass of options; every family adds the options of its
+components (see `registry`), of which only the chosen ones' count. All are spoken of by their name
+alone, which therefore is given once, unless components share a class of options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ConSinGAN.errors import UsageError
+from ConSinGAN.options import FileValues, Scope, add_flag, check_value, new_parser
+from ConSinGAN.registry import Family
+
+PARTS = "parts"  # the field of a core that holds the chosen components' options, by family
+
+
+@dataclass(frozen=True)
+class Owned:
+    """One option: the class that declares it, and the components whose it is (none: the core)."""
+
+    cls: type
+    kind: str = ""
+    owners: tuple[str, ...] = ()
+
+    def scope(self, name: str) -> Scope:
+        """Where the option belongs."""
+        return self.cls.__dataclass_fields__[name].metadata["scope"]
+
+
+class Schema:
+    """The options of one script."""
+
+    def __init__(self, core: type, families: Mapping[str, Family]) -> None:
+        """core: a dataclass of options, with a field `parts`. families: by kind ("task", say)."""
+        self.core, self.families = core, dict(families)
+
+    @cached_property
+    def options(self) -> dict[str, Owned]:
+        """All options by name. Raises TypeError if a name is given twice."""
+        found = {f.name: Owned(self.core) for f in dataclasses.fields(self.core) if f.metadata}
+        for kind, family in self.families.items():
+            for component in family.components.values():
+                cls = component.options()
+                for field in dataclasses.fields(cls) if cls else ():
+                    before = found.get(field.name)
+                    if before is not None and before.cls is not cls:
+                        raise TypeError(f"two options are called {field.name!r}")
+                    others = before.owners if before else ()
+                    found[field.name] = Owned(cls, kind, (*others, component.name))
+        return found
+
+    # Flags ------------------------------------------------------------------------------------
+
+    def make_parser(
+        self, description: str, special: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> argparse.ArgumentParser:
+        """A parser with a flag for every option, grouped by owner; untyped flags are left out."""
+        parser = new_parser(description)
+        titles: dict[str, list[str]] = {}
+        for name, owned in self.options.items():
+            titles.setdefault(self._title(name, owned), []).append(name)
+        for title in sorted(titles, key="device".__eq__):  # device last
+            group = parser.add_argument_group(title)
+            for name in titles[title]:
+                add_flag(group, self.options[name].cls, name, special)
+        return parser
+
+    def _title(self, name: str, owned: Owned) -> str:
+        if not owned.owners:
+            return self.core.__dataclass_fields__[name].metadata["group"]
+        return f"{owned.kind} {', '.join(owned.owners)}"
+
+    # Values -----------------------------------------------------------------------------------
+
+    def check(self, values: Mapping[str, Any], source: str = "") -> dict[str, Any]:
+        """Check names and values one by one; the checked values.
+
+        source: the file that they are from, if any; what `parse_yaml` made knows the lines.
+        Raises UsageError on an unknown name or a value out of its range.
+        """
+        checked = {}
+        for name, value in values.items():
+            where = _where(values, name, source)
+            if name not in self.options:
+                close = difflib.get_close_matches(str(name), self.options, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise UsageError(f"{where or 'configuration'}: unknown option {name!r}{hint}")
+            try:
+                checked[name] = check_value(self.options[name].cls, name, value)
+            except UsageError as error:
+                raise UsageError(f"{where}: {error}" if where else str(error)) from None
+        return checked
+
+    def chosen(self, *layers: Mapping[str, Any]) -> dict[str, str]:
+        """The component of every family that layers of values choose, the last one strongest."""
+        names = {}
+        for kind, family in self.families.items():
+            default = self.core.__dataclass_fields__[family.option].default
+            values = [layer[family.option] for layer in layers if family.option in layer]
+            names[kind] = values[-1] if values else default
+        return names
+
+    def check_owners(
+        self, values: Mapping[str, Any], chosen: Mapping[str, str | None], source: str = ""
+    ) -> None:
+        """Raise UsageError if there is a value for a component that is not chosen."""
+        for name in values:
+            owned = self.options.get(name)
+            if owned is None or not owned.owners or chosen[owned.kind] in owned.owners:
+                continue
+            flag, actual = self.families[owned.kind].option, chosen[owned.kind]
+            where = _where(values, name, source)
+            raise UsageError(
+                f"{f'{where}: ' if where else ''}--{name} is an option of --{flag} "
+                f"{' and '.join(owned.owners)}, and this is --{flag} {actual}; leave it away"
+            )
+
+    def build(self, *layers: Mapping[str, Any], typed: Mapping[str, Any] | None = None) -> Any:
+        """Make the checked core from layers of values, the last one strongest.
+
+        typed: the strongest layer, which must not hold options of components that are not chosen;
+        in the others these are left out. Raises UsageError.
+        """
+        checked = [self.check(layer) for layer in (*layers, typed or {})]
+        chosen = self.chosen(*checked)
+        self.check_owners(checked[-1], chosen)
+        values = {name: value for layer in checked for name, value in layer.items()}
+        core = {name: v for name, v in values.items() if not self.options[name].owners}
+        parts = {}
+        for kind, cls in self._chosen_classes(chosen):
+            fields = [field.name for field in dataclasses.fields(cls)]
+            parts[kind] = cls(**{name: values[name] for name in fields if name in values})
+        return self.core(**core, **({PARTS: parts} if self.families else {}))
+
+    def default_parts(self, chosen: Mapping[str, str]) -> dict[str, Any]:
+        """The chosen components' options with their defaults."""
+        return {kind: cls() for kind, cls in self._chosen_classes(chosen)}
+
+    def _chosen_classes(self, chosen: Mapping[str, str]) -> Iterator[tuple[str, type]]:
+        for kind, family in self.families.items():
+            cls = family.find(chosen[kind]).options() if chosen[kind] else None
+            if cls is not None:
+                yield kind, cls
+
+    def flat(self, config: Any) -> dict[str, Any]:
+        """All values of a core and its components' options, by name."""
+        objects = (config, *getattr(config, PARTS).values())
+        fields = [(part, field.name) for part in objects for field in dataclasses.fields(part)]
+        return {name: getattr(part, name) for part, name in fields if name != PARTS}
+
+    # Sections ---------------------------------------------------------------------------------
+
+    def sections(self, config: Any) -> dict[str, dict[str, Any]]:
+        """All values in sections: the core's groups, and one of every family.
+
+        A family's section names the component, too.
+        """
+        sections: dict[str, dict[str, Any]] = {}
+        chooses = {family.option: kind for kind, family in self.families.items()}
+        for field in dataclasses.fields(config):
+            if field.name in chooses:
+                sections[chooses[field.name]] = {"name": getattr(config, field.name)}
+            elif field.metadata:
+                group = sections.setdefault(field.metadata["group"], {})
+                group[field.name] = getattr(config, field.name)
+        for kind, part in getattr(config, PARTS).items():
+            sections[kind] |= dataclasses.asdict(part)
+        return sections
+
+    def from_sections(self, values: FileValues, source: str) -> FileValues:
+        """Values by name, of a file that may have sections, which may be as in `sections`.
+
+        Raises UsageError, naming the line, for a section that there is not, and for an option in
+        the wrong one or given twice.
+        """
+        flat: dict[str, Any] = {}
+        lines: dict[Any, int] = {}
+        metadata = (field.metadata for field in dataclasses.fields(self.core))
+        groups = {m["group"] for m in metadata if m} | set(self.families)
+        for key, value in values.items():
+            inner = values.inner.get(key)
+            if not isinstance(value, dict) or inner is None:
+                entries = {key: (value, values.lines.get(key))}
+            elif key not in groups:
+                where = _where(values, key, source)
+                raise UsageError(f"{where}: there is no section {key!r}; sections are "
+                                 f"{', '.join(sorted(groups))}")  # fmt: skip
+            else:
+                entries = {self._name_in(key, n): (v, inner.get(n)) for n, v in value.items()}
+            for name, (one, line) in entries.items():
+                if name in flat:
+                    raise UsageError(f"{source}, line {line}: {name!r} is there twice")
+                if isinstance(value, dict) and name in self.options:
+                    self._check_section(key, name, f"{source}, line {line}")
+                flat[name] = one
+                if line is not None:
+                    lines[name] = line
+        return FileValues(flat, lines)
+
+    def _name_in(self, section: str, name: str) -> str:
+        return (
+            self.families[section].option if name == "name" and section in self.families else name
+        )
+
+    def _check_section(self, section: str, name: str, where: str) -> None:
+        owned = self.options[name]
+        chooses = {family.option: kind for kind, family in self.families.items()}
+        group = owned.kind or chooses.get(name) or self._title(name, owned)
+        if group != section:
+            raise UsageError(f"{where}: {name!r} belongs into the section {group!r}")
+
+
+def _where(values: Mapping[str, Any], name: str, source: str) -> str:
+    line = values.lines.get(name) if isinstance(values, FileValues) else None
+    return f"{source}, line {line}" if source and line else source

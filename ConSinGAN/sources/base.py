@@ -1,0 +1,24 @@
+"""What a source is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from ConSinGAN.naive import Naive
+from ConSinGAN.noise import RandomStreams
+from ConSinGAN.sampling import ImageModel
+
+
+class Source(ABC):
+    """What one run is trained on.
+
+    naive: the picture of --naive_img, if any, which previews show.
+    """
+
+    naive: Naive | None = None
+
+    @abstractmethod
+    def draw_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
+        """The stage-0 input of one iteration, (1, C, h, w)."""

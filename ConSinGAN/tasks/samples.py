@@ -1,0 +1,108 @@
+"""Random pictures like the training picture, at any size (paper section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ConSinGAN import console
+from ConSinGAN.errors import UsageError
+from ConSinGAN.tasks.base import Drawing, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ConSinGAN.config import TrainConfig
+    from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.modes.base import Mode
+    from ConSinGAN.naive import Naive
+    from ConSinGAN.sampling import ImageModel
+    from ConSinGAN.tasks.samples_options import Options
+
+NUM_SHEET_SAMPLES = 9
+
+
+class Samples(Task):
+    """The reconstruction, and random samples at several sizes."""
+
+    name = "samples"
+    summary = "random variations of the picture, at any size"
+
+    def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
+        return mode.why_no_random_pictures()
+
+    def check_flags(self, config: EvalConfig) -> None:
+        super().check_flags(config)
+        options: Options = config.options_of("task")
+        scaled = options.scale_h is not None or options.scale_w is not None
+        if options.size is not None and scaled:
+            raise UsageError("--size and --scale_h/--scale_w exclude each other")
+
+    def check(self, model: ImageModel, config: EvalConfig) -> None:
+        for sample_set in sample_sets(config.options_of("task")):
+            sample_set.check(model)
+
+    def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
+        num = config.options_of("task").num_samples
+        yield Drawing("reconstruction", [model.reconstruct()])
+        for sample_set in sample_sets(config.options_of("task")):
+            pictures = sample_set.draw(model, num, config.seed)
+            shown = console.progress(pictures, sample_set.name, num, "picture")
+            for index, picture in enumerate(shown):
+                yield Drawing(f"{sample_set.name}/gen_sample_{index}", [picture])
+
+    def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
+        options: Options = config.options_of("task")
+        return options.num_samples, sample_sets(options)[0].draw(
+            model, options.num_samples, config.seed
+        )
+
+    def preview(
+        self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None
+    ) -> Iterator[Drawing]:
+        from ConSinGAN import images
+
+        reconstruction, samples = model.reconstruct(), list(model.sample(NUM_SHEET_SAMPLES, seed))
+        yield Drawing(f"reconstruction_{iteration}", [reconstruction])
+        yield Drawing(f"fake_sample_{iteration}", [samples[0]])
+        sheet = images.make_sheet([model.real, reconstruction, *samples], 4, least=200)
+        yield Drawing("sample_sheet", [sheet])
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Random samples of one size, and the folder that they go to."""
+
+    name: str
+    scale: tuple[float, float] = (1.0, 1.0)  # height, width
+    size: tuple[int, int] | None = None  # (h, w) in pixels, instead of the scale
+    window: tuple[int, int, int, int] | None = None  # top, left, height, width
+
+    def check(self, model: ImageModel) -> None:
+        """Raise UsageError, naming the flag, if such a picture cannot be drawn."""
+        model.sample(1, scale=self.scale, size=self.size, window=self.window)
+
+    def draw(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor]:
+        """The pictures, (1, C, h, w), one after the other."""
+        return model.sample(num, seed, scale=self.scale, size=self.size, window=self.window)
+
+
+def sample_sets(options: Options) -> list[SampleSet]:
+    """Which sizes to sample at."""
+    window = options.window
+    if options.size is not None:
+        height, width = options.size
+        name = f"random_samples_size_h_{height}_w_{width}"
+        return [SampleSet(name, size=options.size, window=window)]
+    if window is not None or options.scale_h is not None or options.scale_w is not None:
+        scales = [(options.scale_h or 1.0, options.scale_w or 1.0)]
+    else:
+        scales = [(1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0)]
+    return [SampleSet(_folder_name(*scale), scale, window=window) for scale in scales]
+
+
+def _folder_name(scale_h: float, scale_w: float) -> str:
+    if (scale_h, scale_w) == (1, 1):
+        return "random_samples"
+    return f"random_samples_scale_h_{scale_h:g}_scale_w_{scale_w:g}"
