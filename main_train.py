@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from typing import Any
 
 from ConSinGAN import console, launch, modes
 from ConSinGAN.config import SCHEMA
@@ -26,9 +27,14 @@ def make_train_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(arguments: list[str] | None = None) -> dict[str, Any]:
+    """The flags that the user typed."""
+    return vars(make_train_parser().parse_args(arguments))
+
+
 def main() -> None:
     """Parse, then train or resume, and say how to go on."""
-    flags = vars(make_train_parser().parse_args())
+    flags = parse()
     console.setup_logging(flags.pop("level", logging.INFO))
     run_dir = flags.pop("resume", None)
     run = launch.train(flags) if run_dir is None else launch.resume(run_dir, flags)

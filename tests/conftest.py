@@ -18,6 +18,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the scripts are modules of the repository's root
 
+from ConSinGAN.config import SCHEMA, TrainConfig  # noqa: E402
+
 # Settings under which a run takes about a second.
 TINY = {
     "train_stages": 2, "min_size": 12, "max_size": 24, "nfc": 4, "niter": 2, "not_cuda": True,
@@ -64,6 +66,16 @@ def as_flags(options: dict[str, object]) -> list[str]:
     for name, value in options.items():
         words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return words
+
+
+def make_config(**values: object) -> TrainConfig:
+    """A configuration with these values, whoever owns the options."""
+    return SCHEMA.build(typed=values)
+
+
+def value_of(config: TrainConfig, name: str) -> object:
+    """The value of one option, whoever owns it."""
+    return SCHEMA.flat(config)[name]
 
 
 def files_below(folder: Path) -> set[str]:

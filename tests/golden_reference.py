@@ -12,17 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import make_config
 from PIL import Image
 from torch import Tensor
 
-from ConSinGAN import losses, modes, training
-from ConSinGAN.config import TrainConfig
+from ConSinGAN import modes, training
 from ConSinGAN.generators.consingan import ConSinGANGenerator
-from ConSinGAN.iteration import Iteration
-from ConSinGAN.models import Critic
+from ConSinGAN.layers import NetworkShape
+from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.networks import make_networks
+from ConSinGAN.noise import RandomStreams
 from ConSinGAN.pyramid import geometric_scales
 from ConSinGAN.resize import resize
 from ConSinGAN.sampling import ImageModel
+from ConSinGAN.sources.single import Single
+from ConSinGAN.state import TrainingState
 
 GOLDEN = Path(os.environ.get("CONSINGAN_GOLDEN", Path(__file__).parent / "golden"))
 RTOL = 1e-4
@@ -120,13 +124,12 @@ GENERATORS = ["generation", "retarget", "harmonization"]
 
 
 def make_generator(data: dict, border: str) -> ConSinGANGenerator:
-    generator = ConSinGANGenerator(
+    shape = NetworkShape(
         num_filters=int(data["nfc"]),
         num_layer=int(data["num_layer"]),
         slope=float(data["lrelu_alpha"]),
-        batch_norm=bool(data["batch_norm"]),
-        border=border,
     )
+    generator = ConSinGANGenerator(shape, bool(data["batch_norm"]), border)
     for _ in range(len(data["stage_shapes"]) - 1):
         generator.grow()
     return generator
@@ -139,9 +142,9 @@ def stage_shapes(shapes: np.ndarray) -> list[tuple[int, int]]:
 STEPS = ["generation_d0", "generation_d1", "generation_d2", "harmonization_d1"]
 
 
-def build_step(data: dict, mode: str) -> tuple[ImageModel, Critic]:
+def build_step(data: dict, mode: str) -> TrainingState:
     depth, before = int(data["depth"]), subset(data, "G_before/")
-    config = TrainConfig(
+    config = make_config(
         train_mode=mode,
         nfc=before["head.conv.weight"].shape[0],
         batch_norm="head.norm.weight" in before,
@@ -156,33 +159,27 @@ def build_step(data: dict, mode: str) -> tuple[ImageModel, Critic]:
         Dsteps=len(data["alphas"]),
         manualSeed=0,
     )
-    network = {"num_filters": config.nfc, "slope": config.lrelu_alpha}
-    generator = ConSinGANGenerator(
-        **network, batch_norm=config.batch_norm, border=modes.get(mode).border
-    )
-    for _ in range(depth):
-        generator.grow()
-    generator.load_state_dict(before)
-    critic = Critic(**network)
-    critic.load_state_dict(subset(data, "D_before/"))
+    networks = make_networks(config, depth + 1)
+    networks["generator"].load_state_dict(before)
+    networks["critic"].load_state_dict(subset(data, "D_before/"))
     reals = [torch.zeros(tuple(shape)) for shape in data["stage_shapes"][: depth + 1]]
     reals[depth] = tensor(data["real"])
-    model = ImageModel(config, modes.get(mode), generator, reals)
-    return model, critic
+    model = ImageModel(config, modes.get(mode), networks["generator"], reals)
+    return TrainingState(model, networks, RandomStreams(0), Single())
 
 
 def record_step(
-    iteration: Iteration, noise: list[Tensor], alphas: Tensor
-) -> tuple[dict[str, Tensor], list[losses.CriticLoss], list[dict], list[dict]]:
+    iteration: Adversarial, noise: list[Tensor], alphas: Tensor
+) -> tuple[dict[str, Tensor], list[dict], list[dict], list[dict]]:
     """Run one step; returns its losses, and of every critic step: losses, gradients, weights."""
-    critic, optimizer_d = iteration.critic, iteration.optimizers[1]
-    all_losses: list[losses.CriticLoss] = []
+    critic, optimizer = iteration.critic, iteration.optimizers["critic"]
+    all_losses: list[dict] = []
     gradients: list[dict] = []
     weights: list[dict] = []
-    critic_loss = losses.critic_loss
+    critic_step = iteration.objective.critic_step
 
-    def spy(*args: object) -> losses.CriticLoss:
-        all_losses.append(critic_loss(*args))
+    def spy(*args: object) -> dict[str, Tensor]:
+        all_losses.append(critic_step(*args))
         return all_losses[-1]
 
     def before(*_: object) -> None:
@@ -192,13 +189,10 @@ def record_step(
     def after(*_: object) -> None:
         weights.append({n: p.detach().clone() for n, p in critic.named_parameters()})
 
-    optimizer_d.register_step_pre_hook(before)
-    optimizer_d.register_step_post_hook(after)
-    losses.critic_loss = spy
-    try:
-        terms = iteration.step(noise, alphas)
-    finally:
-        losses.critic_loss = critic_loss
+    optimizer.register_step_pre_hook(before)
+    optimizer.register_step_post_hook(after)
+    iteration.objective.critic_step = spy
+    terms = iteration.step(noise, {"coefficient": alphas})
     return terms, all_losses, gradients, weights
 
 

@@ -33,9 +33,8 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             found |= {most_specific(f"{node.module}.{alias.name}") for alias in node.names}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value in MODULES and node.value.startswith("ConSinGAN."):  # by its name
-                found.add(node.value)
+        elif isinstance(node, ast.Constant) and node.value in set(MODULES) - {"ConSinGAN"}:
+            found.add(node.value)  # for importlib, say
     return {name for name in found if name}
 
 

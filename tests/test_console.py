@@ -21,7 +21,8 @@ import evaluate_model
 import main_train
 from ConSinGAN import console
 from ConSinGAN.errors import ConSinGANError, run_script
-from ConSinGAN.interrupts import Interrupted, Interrupts
+from ConSinGAN.watch.base import Stop, Stopped
+from ConSinGAN.watch.signals import Signals
 
 Script = Callable[..., Outcome]
 
@@ -127,7 +128,7 @@ def test_errors_are_told_with_their_codes_to_nobody(monkeypatch: pytest.MonkeyPa
 
 def test_interrupted_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     def stop() -> None:
-        raise Interrupted(15, "interrupted in stage 1")
+        raise Stopped("interrupted in stage 1", Stop("SIGTERM", 143))
 
     assert run_script(stop) == 143
     assert capsys.readouterr().err == "interrupted in stage 1\n"
@@ -179,23 +180,29 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_a_closed_terminal_says_so_twice_and_is_heard_once() -> None:
-    with Interrupts() as interrupts:
+    signals = Signals()
+    signals.begin()
+    try:
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGHUP)
             time.sleep(0.01)
-        assert interrupts.received == signal.SIGHUP
+        assert signals.should_stop() == Stop("SIGHUP", 129)
+    finally:
+        signals.end()
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_nohup_holds() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals = Signals()
+    signals.begin()
     try:
-        with Interrupts() as interrupts:
-            os.kill(os.getpid(), signal.SIGHUP)
-            time.sleep(0.01)
-            assert interrupts.received is None
+        os.kill(os.getpid(), signal.SIGHUP)
+        time.sleep(0.01)
+        assert signals.should_stop() is None
     finally:
+        signals.end()
         signal.signal(signal.SIGHUP, before)
 
 

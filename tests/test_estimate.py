@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from conftest import TINY, Outcome, paint, write_mask, write_picture
 from PIL import Image
 
 import ConSinGAN
 import main_train
-from ConSinGAN import draft, estimate, modes, training
-from ConSinGAN.config import TrainConfig, prepare
+from ConSinGAN import estimate, launch, modes
+from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.estimate import Speed, in_words, products, work
 from ConSinGAN.modes.base import Mode
+from ConSinGAN.presets.draft import Draft
 from ConSinGAN.pyramid import stage_sizes
+from ConSinGAN.run import RunDirectory
 
 Script = Callable[..., Outcome]
 
@@ -106,8 +107,15 @@ def flags(tmp_path: Path) -> dict:
     return {"input_name": str(picture), "draft": True, "not_cuda": True, "manualSeed": 1}
 
 
-def seconds(speed: Speed, options: dict, size: tuple[int, int] = (400, 600)) -> float:
-    config = prepare(options)
+def configuration(flags: dict, preset: dict | None = None) -> TrainConfig:
+    return launch.resolve({k: v for k, v in flags.items() if k != "draft"}, preset=preset)
+
+
+def chosen_draft(flags: dict) -> dict:
+    return Draft().choose(lambda preset: configuration(flags, preset))
+
+
+def seconds(speed: Speed, config: TrainConfig, size: tuple[int, int] = (400, 600)) -> float:
     sizes = stage_sizes(
         size, config.train_stages, config.min_size, config.max_size,
         modes.get(config.train_mode).spacing,
@@ -123,10 +131,10 @@ def test_the_largest_draft_that_ends_in_time(
     speed = Speed(0.001, rate)
     on(speed)
     flags |= {"train_mode": mode}
-    chosen = draft.choose(flags)["draft"]
+    chosen = chosen_draft(flags)
     drafts = list(modes.get(mode).drafts)
-    allowed = min(240, seconds(speed, flags | {"draft": None}) / 12)
-    times = [seconds(speed, flags | {"draft": preset}) for preset in drafts]
+    allowed = min(240, seconds(speed, configuration(flags)) / 12)
+    times = [seconds(speed, configuration(flags, preset)) for preset in drafts]
     assert times == sorted(times)
     index = drafts.index(chosen)
     assert times[index] <= allowed or index == 0
@@ -136,9 +144,9 @@ def test_the_largest_draft_that_ends_in_time(
 def test_both_ends_are_chosen(flags: dict, on: Callable[[Speed], None]) -> None:
     drafts = Mode.drafts
     on(SNAIL)
-    assert draft.choose(flags)["draft"] == drafts[0]
+    assert chosen_draft(flags) == drafts[0]
     on(Speed(0.0, 1e13))
-    assert Mode.drafts.index(draft.choose(flags)["draft"]) > 1
+    assert Mode.drafts.index(chosen_draft(flags)) > 1
 
 
 def test_the_choice_is_told_and_recorded(
@@ -162,8 +170,8 @@ def test_the_choice_is_told_and_recorded(
     assert "without --draft" in longer
     assert outcome.err.count("transparent") == 1
     (run,) = (tmp_path / "picture").iterdir()
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    assert {name: config[name] for name in preset} == {**preset, "niter": 2}
+    config = RunDirectory(run).load_config()
+    assert {name: getattr(config, name) for name in preset} == {**preset, "niter": 2}
 
 
 def test_a_flat_picture_gets_the_drafts_that_fit_it(
@@ -171,10 +179,10 @@ def test_a_flat_picture_gets_the_drafts_that_fit_it(
 ) -> None:
     on(SNAIL)
     flags = {"input_name": str(write_picture(tmp_path / "a.png", 100, 420)), "draft": True}
-    assert draft.choose(flags)["draft"]["max_size"] == 90  # 50 to 70 pixels are too flat
+    assert chosen_draft(flags)["max_size"] == 90  # 50 to 70 pixels are too flat
     flags["input_name"] = str(write_picture(tmp_path / "b.png", 20, 420))
     with pytest.raises(UsageError, match="--min_size"):
-        draft.choose(flags)
+        chosen_draft(flags)
 
 
 def test_a_draft_of_fine_tuning(
@@ -191,4 +199,4 @@ def test_a_draft_of_fine_tuning(
 
 def test_without_draft_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "measure", lambda *_: pytest.fail("measured"))
-    assert draft.choose({"niter": 5}) == {"niter": 5}
+    assert launch.configure({"niter": 5}).niter == 5

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ConSinGAN import files
+from ConSinGAN import files, saved
 from ConSinGAN.errors import UsageError
 
 TENSORS = {
@@ -58,13 +58,13 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
 
 def test_every_flipped_byte_of_a_sealed_text_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    data = files.seal("nfc: 64\nname: Bäume\n")
+    data = saved.seal("nfc: 64\nname: Bäume\n")
     path.write_bytes(data)
-    assert files.unseal(path) == "nfc: 64\nname: Bäume\n"
+    assert saved.unseal(path) == "nfc: 64\nname: Bäume\n"
     for position in range(len(data) - 1):  # the last one is the end of the line
         path.write_bytes(data[:position] + bytes([data[position] ^ 0x01]) + data[position + 1 :])
         with pytest.raises(UsageError, match=r"config\.yaml"):
-            files.unseal(path)
+            saved.unseal(path)
 
 
 @pytest.mark.parametrize("header", [b"[]", b"{}", b"\xff" * 9, b'{"__metadata__": 3}', b""])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ConSinGAN.frame import Axis, Frame, Place, Window, interpolation
 from ConSinGAN.generators.consingan import ConSinGANGenerator
+from ConSinGAN.layers import NetworkShape
 from ConSinGAN.noise import Field
 from ConSinGAN.resize import Interpolation, interpolate, upsample
 
@@ -20,7 +21,7 @@ AMPLITUDES = [1.0, 0.4, 0.4]
 def strong(border: str) -> ConSinGANGenerator:
     """Three stages whose pictures show everything that goes into them."""
     torch.manual_seed(0)
-    generator = ConSinGANGenerator(num_filters=4, border=border)
+    generator = ConSinGANGenerator(NetworkShape(4), border=border)
     for _ in range(2):
         generator.grow()
     for parameter in generator.parameters():

@@ -17,14 +17,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import ConSinGAN
-from ConSinGAN import files, modes, training
-from ConSinGAN.config import TrainConfig, prepare
+from ConSinGAN import ask, beginning, files, launch, modes, saved, training
+from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import MAX_MESSAGE, UsageError
-from ConSinGAN.evaluation import EvalConfig, prepare_evaluation
-from ConSinGAN.options import add_verbosity, make_parser
+from ConSinGAN.evaluation import SCHEMA as EVALUATION
+from ConSinGAN.evaluation import EvalConfig
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import Diverged
+from evaluate_model import make_evaluation_parser
 from main_train import make_train_parser
 
 MEBIBYTES = 300  # that the refusal of a file may take at most
@@ -72,7 +73,7 @@ def or_one_line(work: Callable[[], object]) -> object:
 
 # Values ---------------------------------------------------------------------------------------
 
-NAMES = sorted({*TrainConfig.__dataclass_fields__, *EvalConfig.__dataclass_fields__})
+NAMES = sorted({*SCHEMA.options, *EVALUATION.options})
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates()
     | st.sampled_from([10**9, 2**63, 10**400, 1e308, -1, 0, 1, "1e3", "nan", "a\nb", "x" * 5000])
@@ -92,10 +93,11 @@ OPTIONS = st.dictionaries(
 
 def refused_or_valid(values: dict) -> None:
     flags = {key: value for key, value in values.items() if key != "manualSeed"}
-    config = or_one_line(lambda: prepare(flags | {"not_cuda": True}))
+    config = or_one_line(lambda: launch.configure(flags | {"not_cuda": True}))
     assert config is None or isinstance(config, TrainConfig)
-    config = or_one_line(lambda: prepare_evaluation(flags))
+    config = or_one_line(lambda: EVALUATION.build(typed=flags))
     assert config is None or isinstance(config, EvalConfig)
+    or_one_line(lambda: ask.configure(flags))
 
 
 @given(OPTIONS)
@@ -110,7 +112,7 @@ def test_any_yaml_file_is_a_configuration_or_refused(values: dict, noise: str, a
     text = yaml.dump(values)  # with tags of Python objects, too
     text = text[:at] + noise + text[at:]
     Path("any.yaml").write_text(text, encoding="utf-8")
-    or_one_line(lambda: prepare({"config": "any.yaml", "not_cuda": True}))
+    or_one_line(lambda: launch.configure({"config": "any.yaml", "not_cuda": True}))
 
 
 # Flags ----------------------------------------------------------------------------------------
@@ -127,8 +129,7 @@ WORD = (
 WORDS = st.lists(WORD, max_size=8)
 
 
-TRAIN_PARSER, EVALUATION_PARSER = make_train_parser(), make_parser(EvalConfig, "")
-add_verbosity(EVALUATION_PARSER)
+TRAIN_PARSER, EVALUATION_PARSER = make_train_parser(), make_evaluation_parser()
 
 
 @given(WORDS, st.booleans())
@@ -141,13 +142,13 @@ def test_any_words_are_flags_or_refused(words: list[str], joined: bool) -> None:
         flags.pop("level", None)
         directory = flags.pop("resume", None)
         if directory is None:
-            or_one_line(lambda: prepare(flags))
+            or_one_line(lambda: launch.configure(flags))
         else:
-            or_one_line(lambda: training.resume(directory, flags))
+            or_one_line(lambda: launch.resume(directory, flags))
     flags = or_one_line(lambda: vars(EVALUATION_PARSER.parse_args(words)))
     if flags is not None:
         flags.pop("level", None)
-        or_one_line(lambda: prepare_evaluation(flags))
+        or_one_line(lambda: ask.configure(flags))
 
 
 # Files of a run, with a checksum that is right ------------------------------------------------
@@ -155,14 +156,14 @@ def test_any_words_are_flags_or_refused(words: list[str], joined: bool) -> None:
 
 @pytest.fixture(scope="module")
 def config_text(run: Path) -> str:
-    return files.unseal(run / "config.yaml")
+    return saved.unseal(run / "config.yaml")
 
 
 def open_and_resume(run: Path) -> None:
     """All that reads a run directory."""
     or_one_line(lambda: RunDirectory.open(run).load_config())
     or_one_line(lambda: ConSinGAN.load(run))
-    or_one_line(lambda: training.resume(run, {}))
+    or_one_line(lambda: launch.resume(run, {}))
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, min_size=1, max_size=3))
@@ -170,7 +171,7 @@ def open_and_resume(run: Path) -> None:
 def test_a_changed_config_of_a_run_is_harmless(run: Path, config_text: str, values: dict) -> None:
     """An author of a malicious run directory can compute checksums."""
     changed = yaml.safe_dump(yaml.safe_load(config_text) | values)
-    (run / "config.yaml").write_bytes(files.seal(changed))
+    (run / "config.yaml").write_bytes(saved.seal(changed))
     open_and_resume(run)
 
 
@@ -183,7 +184,7 @@ def test_a_mutated_config_of_a_run_is_harmless(
     end = data.draw(st.integers(start, min(start + 30, len(config_text))))
     noise = data.draw(st.text(max_size=6) | st.sampled_from(["9" * 30, "null", "\n", "[", ": "]))
     changed = config_text[:start] + noise + config_text[end:]
-    (run / "config.yaml").write_bytes(files.seal(changed))
+    (run / "config.yaml").write_bytes(saved.seal(changed))
     open_and_resume(run)
 
 
@@ -258,14 +259,14 @@ def started(tmp_path_factory: pytest.TempPathFactory, trained: Callable[[str], P
     folder = Path(shutil.copytree(trained("generation"), tmp_path_factory.mktemp("half") / "run"))
     run = RunDirectory.open(folder)
     config = run.load_config()
-    state = training.begin(config, run.load_pictures(config)[0], torch.device("cpu"))
-    training.begin_stage(state.model, state.streams)
+    pictures = beginning.Pictures(*run.load_pictures(config))
+    state = beginning.begin(config, pictures, torch.device("cpu"))
+    training.begin_stage(state)
     state.model.generator.grow()
-    training.begin_stage(state.model, state.streams)
-    state.optimizers = training.make_optimizers(state.model, state.critic, config)
+    training.begin_stage(state)
+    state.optimizers = training.make_optimizers(state.networks, config)
     state.iteration = 1
-    iterate = training.Iteration(state.model, state.critic, state.optimizers, state.streams)
-    iterate(state.model.mode.draw_input(state.model.reals[0], state.streams))
+    training.Adversarial(state)(state.source.draw_input(state.model, state.streams))
     run.save_checkpoint(state)
     return folder
 
@@ -290,7 +291,7 @@ def test_a_foreign_checkpoint_with_a_right_checksum_is_harmless(
             del tensors[key]
     files.save_tensors(path, tensors, about)
     try:
-        or_one_line(lambda: training.resume(started, {"checkpoint_seconds": 99.0}))
+        or_one_line(lambda: launch.resume(started, {"checkpoint_seconds": 99.0}))
     except Diverged:
         pass
     finally:

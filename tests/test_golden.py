@@ -14,20 +14,24 @@ import golden_reference as golden
 import numpy as np
 import pytest
 import torch
+from conftest import make_config
 
-from ConSinGAN import images, losses, modes
+from ConSinGAN import images, modes
 from ConSinGAN.augment import shuffle_tiles
-from ConSinGAN.config import TrainConfig
+from ConSinGAN.config import SCHEMA, TrainConfig
+from ConSinGAN.critics.patch import PatchCritic
+from ConSinGAN.fast.local_critic import LocalCritic
+from ConSinGAN.fast.wgan_gp import quicken
 from ConSinGAN.generators.consingan import ConSinGANGenerator
-from ConSinGAN.iteration import Iteration
-from ConSinGAN.models import Critic
-from ConSinGAN.noise import RandomStreams
+from ConSinGAN.layers import NetworkShape
+from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.objectives.wgan_gp import WGANGP
 from ConSinGAN.pyramid import dense_scales, make_pyramid, stage_sizes
 from ConSinGAN.resize import resize, resize_matrix, scaled_size, upsample
 from ConSinGAN.run import run_name
-from ConSinGAN.sampling import random_walk
 from ConSinGAN.state import make_optimizers, set_learning_rates
 from ConSinGAN.training import begin_stage
+from ConSinGAN.walk import random_walk
 
 # ---------------------------------------------------------------------------------------------
 # Pictures and sizes
@@ -165,10 +169,11 @@ def test_upsampling() -> None:
 
 
 @pytest.mark.parametrize("state", ["init", "strong"])
-def test_critic(state: str) -> None:
+@pytest.mark.parametrize("quick", [False, True], ids=["textbook", "closed form"])
+def test_critic(state: str, quick: bool) -> None:
     data = golden.load("discriminator.npz")
     weights = golden.subset(data, f"{state}/sd/")
-    critic = Critic(num_filters=weights["head.conv.weight"].shape[0])
+    critic = PatchCritic(NetworkShape(weights["head.conv.weight"].shape[0]))
     critic.load_state_dict(weights)
     real, fake = golden.tensor(data["real"]), golden.tensor(data["fake"])
     with torch.no_grad():
@@ -179,12 +184,14 @@ def test_critic(state: str) -> None:
         case = key.removesuffix("/gp")
         a = float(case.removeprefix(prefix))
         mixed = a * real + (1 - a) * fake
-        golden.close(critic.input_gradient(mixed).norm(dim=1), data[f"{case}/input_grad_norm"])
+        local = LocalCritic(critic, mixed)
+        gradient = local.input_gradient(local.pull_back(torch.ones_like(local.scores)))
+        golden.close(gradient.norm(dim=1), data[f"{case}/input_grad_norm"])
         # The scores' gradients cancel for twice the same picture; what is left is the penalty's.
         critic.zero_grad()
-        loss = losses.critic_loss(critic, mixed, mixed, torch.tensor(1.0), 0.1)
-        loss.total.backward()
-        golden.close(loss.penalty, data[key])
+        objective = quicken(WGANGP(), critic) if quick else WGANGP()
+        terms = objective.critic_step(critic, mixed, mixed, {"coefficient": torch.tensor(1.0)})
+        golden.close(terms["penalty"], data[key])
         for name, parameter in critic.named_parameters():
             grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             golden.close(grad, data[f"{case}/grad/{name}"])
@@ -197,12 +204,13 @@ def test_critic(state: str) -> None:
 @pytest.mark.parametrize("name", golden.STEPS)
 def test_noise_amplitude(name: str) -> None:
     data = golden.load(f"train_step_{name}.npz")
-    model, _ = golden.build_step(data, name.split("_")[0])
+    state = golden.build_step(data, name.split("_")[0])
+    model = state.model
     depth = int(data["depth"])
     fixed = golden.numbered(data, "fixed_noise/")
     model.fixed_noise, model.noise_amp = fixed[:depth], data["noise_amp_before"].tolist()
     with golden.recorded_noise(fixed[depth:]):
-        begin_stage(model, RandomStreams(0))
+        begin_stage(state)
     if depth:
         with torch.no_grad():
             out = model.generator(fixed, [*model.noise_amp[:depth], 0.0], model.frame)
@@ -215,24 +223,26 @@ def test_noise_amplitude(name: str) -> None:
 def test_train_step(name: str) -> None:
     data = golden.load(f"train_step_{name}.npz")
     mode = name.split("_")[0]
-    model, critic = golden.build_step(data, mode)
+    training_state = golden.build_step(data, mode)
+    model = training_state.model
     model.fixed_noise = golden.numbered(data, "fixed_noise/")
     model.noise_amp = data["noise_amp_all"].tolist()
     config, generator = model.config, model.generator
-    optimizer_g, optimizer_d = make_optimizers(model, critic, config)
+    training_state.optimizers = make_optimizers(training_state.networks, config)
 
-    groups = {group["name"]: group["lr"] for group in optimizer_g.param_groups}
+    learning = training_state.optimizers["generator"].param_groups
+    groups = {group["name"]: group["lr"] for group in learning}
     expected = dict(zip(data["lr_group_members"].tolist(), data["lr_groups"], strict=True))
     assert groups == pytest.approx(expected)
 
     noise, alphas = golden.numbered(data, "noise/"), golden.tensor(data["alphas"])
-    step = Iteration(model, critic, (optimizer_g, optimizer_d), RandomStreams(0))
+    step = Adversarial(training_state)
     terms, recorded_losses, seen, after = golden.record_step(step, noise, alphas)
 
     for j, terms_d in enumerate(recorded_losses):
-        golden.close(-terms_d.real, data[f"D{j}/errD_real"])
-        golden.close(terms_d.fake, data[f"D{j}/errD_fake"])
-        golden.close(terms_d.penalty, data[f"D{j}/gp"])
+        golden.close(-terms_d["real"], data[f"D{j}/errD_real"])
+        golden.close(terms_d["fake"], data[f"D{j}/errD_fake"])
+        golden.close(terms_d["penalty"], data[f"D{j}/gp"])
         for parameter, value in golden.subset(data, f"D{j}/grad/").items():
             golden.close(seen[j].get(parameter, torch.zeros_like(value)), value.numpy(), atol=3e-6)
         steps = [golden.subset(data, f"D{i}/grad/") for i in range(j + 1)]
@@ -242,7 +252,7 @@ def test_train_step(name: str) -> None:
 
     # Quirk T6: biases before a norm have zero gradient in theory and rounding noise in practice.
     def noisy(parameter: str) -> bool:
-        return config.batch_norm and parameter.endswith("conv.bias")
+        return generator.batch_norm and parameter.endswith("conv.bias")
 
     trained = {n: p for n, p in generator.named_parameters() if p.requires_grad}
     for parameter, value in golden.subset(data, "G_grad/").items():
@@ -273,7 +283,7 @@ def test_schedule() -> None:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
         for iteration in range(niter):
-            set_learning_rates((optimizer,), iteration, TrainConfig(niter=niter))
+            set_learning_rates({"one": optimizer}, iteration, TrainConfig(niter=niter))
             if str(iteration) in row["lr_at"]:
                 now = sorted(group["lr"] for group in optimizer.param_groups)
                 assert now == pytest.approx(sorted(row["lr_at"][str(iteration)]), rel=1e-12)
@@ -281,7 +291,7 @@ def test_schedule() -> None:
 
 def test_learning_rate_groups() -> None:
     for row in golden.load("schedule.json")["group_lr_table"]:
-        generator = ConSinGANGenerator(num_filters=2)
+        generator = ConSinGANGenerator(NetworkShape(2))
         for _ in range(row["depth"]):
             generator.grow()
         groups = generator.learners(row["train_depth"])
@@ -334,7 +344,7 @@ def test_empty_mask_is_an_error() -> None:
 def test_animation() -> None:
     data = golden.load("animation.npz")
     weights = golden.subset(data, "sd/")
-    generator = ConSinGANGenerator(num_filters=weights["head.conv.weight"].shape[0])
+    generator = ConSinGANGenerator(NetworkShape(weights["head.conv.weight"].shape[0]))
     for _ in range(len(data["stage_shapes"]) - 1):
         generator.grow()
     generator.load_state_dict(weights)
@@ -372,10 +382,10 @@ def test_tile_shuffling() -> None:
 
 def test_names() -> None:
     for row in golden.load("naming.json")["examples"]:
-        fields = {k: v for k, v in row.items() if k in TrainConfig.__dataclass_fields__}
+        fields = {k: v for k, v in row.items() if k in SCHEMA.options}
         has_suffix = row["train_mode"] in ("harmonization", "editing")
         fields["fine_tune"] = row["fine_tune"] and has_suffix  # quirk F6: others cannot
-        actual = "TrainedModels/" + run_name(TrainConfig(**fields), row["timestamp"])
+        actual = "TrainedModels/" + run_name(make_config(**fields), row["timestamp"])
         picture = row["input_name"]
         if len(Path(picture).suffix) != 4 or "\\" in picture:  # quirk F5, mended
             stem = {"photo.jpeg": "photo", "noext": "noext", "C:\\pics\\img.png": "img"}

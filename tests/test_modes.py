@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,13 @@ from PIL import Image
 import evaluate_model
 import main_train
 from ConSinGAN import modes
-from ConSinGAN.config import TrainConfig, resolve
+from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import UsageError
-from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.launch import resolve
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.noise import RandomStreams
-from ConSinGAN.options import build, check_value, make_parser
 from ConSinGAN.pyramid import sizes_of
+from ConSinGAN.registry import TASKS
 
 every_mode = pytest.mark.parametrize("mode", modes.all_modes(), ids=modes.names())
 
@@ -34,11 +35,7 @@ EVERY_STAGE = {
 
 
 def needs_naive(mode: Mode) -> bool:
-    try:
-        mode.validate_evaluation(EvalConfig())
-    except UsageError as error:
-        return "--naive_img" in str(error)
-    return False
+    return TASKS.load(mode.default_task).reads_picture
 
 
 # The contract ---------------------------------------------------------------------------------
@@ -52,14 +49,14 @@ def test_name_summary_and_defaults(mode: Mode) -> None:
     assert modes.get(mode.name) is mode
     for layer in (mode.defaults, mode.fine_tune_defaults):
         for name, value in layer.items():
-            assert check_value(TrainConfig, name, value) == value
-    assert mode.name in make_parser(TrainConfig, "").format_help()
+            assert SCHEMA.check({name: value})[name] == value
+    assert mode.name in SCHEMA.make_parser("").format_help()
     resolve({"train_mode": mode.name})
 
 
 @every_mode
 def test_pyramid(mode: Mode) -> None:
-    config = build(TrainConfig, mode.defaults, {"train_stages": 3, "min_size": 12, "max_size": 40})
+    config = SCHEMA.build(mode.defaults, {"train_stages": 3, "min_size": 12, "max_size": 40})
     reals = mode.make_pyramid(torch.rand(1, 3, 50, 70) * 2 - 1, config)
     sizes = sizes_of(reals)
     assert len(reals) == 3
@@ -112,13 +109,13 @@ def test_train_then_evaluate(
     for stage in range(2):
         assert {f"{stage}/{name}" for name in EVERY_STAGE} < files
 
-    naive = []
     if needs_naive(mode):
         write_picture(tmp_path / "naive.png", seed=1)
         write_mask(tmp_path / "naive_mask.png")
-        naive = ["--naive_img", "naive.png"]
-    few = ["--num_samples", 2, "--num_frames", 2, "--not_cuda"]
-    assert script(evaluate_model, "--model_dir", run, *few, *naive).code == 0
+    few = {"num_samples": 2, "num_frames": 2, "naive_img": "naive.png"}
+    own = {f.name for f in fields(TASKS.find(mode.default_task).options())}
+    words = as_flags({name: value for name, value in few.items() if name in own})
+    assert script(evaluate_model, "--model_dir", run, "--not_cuda", *words).code == 0
     drawn = files_below(run) - files
     assert "Evaluation/reconstruction.png" in drawn
     assert len(drawn) > 1

@@ -19,8 +19,8 @@ import ConSinGAN
 import evaluate_model
 import main_train
 from ConSinGAN import images
-from ConSinGAN.config import prepare
 from ConSinGAN.errors import UsageError
+from ConSinGAN.launch import configure
 from ConSinGAN.metrics import __main__ as metrics
 from ConSinGAN.pictures import decode
 from ConSinGAN.training import read_pictures
@@ -207,12 +207,12 @@ def test_a_frame_is_not_handed_on_to_fine_tuning(tmp_path: Path) -> None:
     run = ConSinGAN.train(train_mode="editing", precision="fp32", **options)
     naive = save_frames(tmp_path / "n.tif", flat(40), Image.fromarray(paint(seed=1)))
     tune = {"fine_tune": True, "model_dir": str(run), "naive_img": str(naive)}
-    assert prepare(tune).frame is None
+    assert configure(tune).frame is None
     picture = images.read_image(path, frame=2)
     for frame in (None, 2):
-        config = prepare(tune | ({"frame": frame} if frame else {}))
+        config = configure(tune | ({"frame": frame} if frame else {}))
         assert torch.equal(read_pictures(config)[1], picture)
-    other = prepare(tune | {"input_name": str(naive), "frame": 2})
+    other = configure(tune | {"input_name": str(naive), "frame": 2})
     assert torch.equal(read_pictures(other)[1], images.read_image(naive))
 
 

@@ -19,11 +19,12 @@ import torch
 from conftest import ROOT, TINY, as_flags, write_mask, write_picture
 
 import ConSinGAN
-from ConSinGAN import files, training
+from ConSinGAN import beginning, files, launch, saved, training
 from ConSinGAN.errors import ConSinGANError, UsageError
-from ConSinGAN.interrupts import Interrupted, Interrupts
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.state import Diverged
+from ConSinGAN.watch.base import Stop, Stopped
+from ConSinGAN.watch.signals import Signals
 
 
 class Killed(BaseException):
@@ -66,17 +67,17 @@ def assert_same_result(a: Path, b: Path) -> None:
 
 
 def kill_at_iteration(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    step = training.Iteration.step
+    step = training.Adversarial.step
     done = 0
 
-    def dying(self: training.Iteration, *arguments: object) -> dict:
+    def dying(self: training.Adversarial, *arguments: object) -> dict:
         nonlocal done
         done += 1
         if done == count:
             raise Killed
         return step(self, *arguments)
 
-    monkeypatch.setattr(training.Iteration, "step", dying)
+    monkeypatch.setattr(training.Adversarial, "step", dying)
 
 
 def start(options: dict) -> subprocess.Popen:
@@ -102,7 +103,7 @@ def test_a_real_kill_and_a_real_interrupt(desk: Callable[..., dict]) -> None:
     wait_for(lambda: bool(list(output.glob("*/*/checkpoint.safetensors"))), process)
     run = only_run(options)
     with pytest.raises(UsageError, match="another process"):
-        training.resume(run.path, {})
+        launch.resume(run.path, {})
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -115,18 +116,22 @@ def test_a_real_kill_and_a_real_interrupt(desk: Callable[..., dict]) -> None:
     assert "--resume" in err
     assert "Traceback" not in err
 
-    training.resume(run.path, {})
+    launch.resume(run.path, {})
     assert_same_result(undisturbed, run.path)
 
 
 def test_interrupts_are_remembered_and_a_second_one_is_not(desk: Callable[..., dict]) -> None:
-    with Interrupts() as interrupts:
+    signals = Signals()
+    signals.begin()
+    try:
+        assert signals.should_stop() is None
         signal.raise_signal(signal.SIGINT)
-        assert interrupts.received == signal.SIGINT
+        assert signals.should_stop() == Stop("SIGINT", 130)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert Interrupted(signal.SIGINT, "").exit_code == 130
-    assert Interrupted(signal.SIGTERM, "").exit_code == 143
+    finally:
+        signals.end()
+    assert Stopped("", Stop("SIGTERM", 143)).exit_code == 143
 
 
 def interrupted_run(
@@ -151,7 +156,7 @@ def test_a_run_in_the_default_precision_resumes(
         kill_at_iteration(patch, 7)
         with pytest.raises(Killed):
             ConSinGAN.train(**options)
-    training.resume(only_run(options).path, {})
+    launch.resume(only_run(options).path, {})
     assert_same_result(undisturbed, only_run(options).path)
 
 
@@ -161,11 +166,11 @@ def test_resuming_refuses_what_changes_the_result(
     run = interrupted_run(desk, monkeypatch)
     for name, value in {"niter": 9, "lr_g": 0.1, "manualSeed": 7, "precision": "bf16"}.items():
         with pytest.raises(UsageError, match=f"--{name} .*--resume"):
-            training.resume(run.path, {name: value})
-    training.resume(run.path, {"niter": 4, "preview_every": 1, "checkpoint_seconds": 9.0})
-    training.resume(run.path, {})  # finished: nothing happens
+            launch.resume(run.path, {name: value})
+    launch.resume(run.path, {"niter": 4, "preview_every": 1, "checkpoint_seconds": 9.0})
+    launch.resume(run.path, {})  # finished: nothing happens
     with pytest.raises(UsageError, match="--niter 8"):
-        training.resume(run.path, {"niter": 8})
+        launch.resume(run.path, {"niter": 8})
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
@@ -182,7 +187,7 @@ def test_an_older_checkpoint_serves_and_is_said(
     else:
         flipped = data[:-50] + bytes([data[-50] ^ 4]) + data[-49:]
         newest.write_bytes(data[: len(data) // 2] if damage == "cut" else flipped)
-    training.resume(run.path, {})
+    launch.resume(run.path, {})
     said = any("checkpoint before" in message for message in caplog.messages)
     assert said == (damage != "gone")
     assert_same_result(undisturbed, run.path)
@@ -195,7 +200,7 @@ def test_without_a_whole_checkpoint_there_is_an_error(
     for path in run.path.glob("checkpoint*"):
         path.write_bytes(b"no")
     with pytest.raises(UsageError, match="no checkpoint is whole"):
-        training.resume(run.path, {})
+        launch.resume(run.path, {})
 
 
 def test_each_damaged_file_is_noticed_or_not_needed(
@@ -252,7 +257,7 @@ def test_a_full_disk_at_every_write_in_turn(
         run = only_run(options)
         assert not list(run.path.rglob(".*.tmp"))
         if count % 6 == 2:
-            training.resume(run.path, {})
+            launch.resume(run.path, {})
             assert_same_result(undisturbed, run.path)
     assert count > 15
 
@@ -260,15 +265,15 @@ def test_a_full_disk_at_every_write_in_turn(
 def test_numbers_that_go_wrong_stop_the_run(
     desk: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, done = training.Iteration.step, 0
+    step, done = training.Adversarial.step, 0
 
-    def broken(self: training.Iteration, *arguments: object) -> dict:
+    def broken(self: training.Adversarial, *arguments: object) -> dict:
         nonlocal done
         done += 1
         terms = step(self, *arguments)
         return terms | {"fake": terms["fake"] * (float("nan") if done == 6 else 1)}
 
-    monkeypatch.setattr(training.Iteration, "step", broken)
+    monkeypatch.setattr(training.Adversarial, "step", broken)
     options = desk("generation", "nan")
     with pytest.raises(Diverged, match=r"stage 2, iteration 2.*--lr_g"):
         ConSinGAN.train(**options)
@@ -291,7 +296,7 @@ def test_a_finetuning_run_needs_its_first_model_only_for_the_first_checkpoint(
             ConSinGAN.train(**options)
     shutil.rmtree(first)
     run = only_run(options)
-    training.resume(run.path, {})
+    launch.resume(run.path, {})
     assert_same_result(undisturbed, run.path)
 
 
@@ -299,11 +304,11 @@ def test_a_checkpoint_of_another_architecture_is_refused_before_memory_is_taken(
     desk: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = interrupted_run(desk, monkeypatch)
-    text = files.unseal(run.path / "config.yaml")
-    (run.path / "config.yaml").write_bytes(files.seal(text.replace("nfc: 4\n", "nfc: 1500\n")))
-    monkeypatch.setattr(training, "begin", None)
+    text = saved.unseal(run.path / "config.yaml")
+    (run.path / "config.yaml").write_bytes(saved.seal(text.replace("nfc: 4\n", "nfc: 1500\n")))
+    monkeypatch.setattr(beginning, "fresh", None)
     with pytest.raises(UsageError, match="does not fit"):
-        training.resume(run.path, {})
+        launch.resume(run.path, {})
 
 
 def test_links_that_lead_outside_are_refused(
@@ -326,8 +331,8 @@ def test_a_config_that_asks_for_the_moon_takes_no_memory(
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(trained("generation"), copy)
-    text = files.unseal(copy / "config.yaml")
+    text = saved.unseal(copy / "config.yaml")
     for value, word in ((10**9, "--nfc"), (4096, "netG")):
-        (copy / "config.yaml").write_bytes(files.seal(text.replace("nfc: 4\n", f"nfc: {value}\n")))
+        (copy / "config.yaml").write_bytes(saved.seal(text.replace("nfc: 4\n", f"nfc: {value}\n")))
         with pytest.raises(UsageError, match=word):
             ConSinGAN.load(copy)

@@ -10,13 +10,13 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
+from ConSinGAN.models import Critic
 from torch import Tensor
 
-from ConSinGAN import files, modes
+from ConSinGAN import files, modes, saved
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.generators.consingan import ConSinGANGenerator
-from ConSinGAN.models import Critic
 from ConSinGAN.run import RunDirectory, load_paper_weights, run_name
 from ConSinGAN.sampling import make_critic, make_generator
 
@@ -90,15 +90,15 @@ def test_loading_gives_back_what_was_saved(run: RunDirectory) -> None:
     copy = RunDirectory.create(first.config, "cpu")
     copy.save_pictures(first.reals)
     copy.save_stage(first, critic)
-    saved = copy.load_model()
-    for other in (again, saved):
+    other_model = copy.load_model()
+    for other in (again, other_model):
         assert_same(first.generator.state_dict(), other.generator.state_dict())
         assert_same(dict(enumerate(first.reals)), dict(enumerate(other.reals)))
         assert_same(dict(enumerate(first.fixed_noise)), dict(enumerate(other.fixed_noise)))
         assert first.noise_amp == other.noise_amp
         assert torch.equal(first.reconstruct(), other.reconstruct())
     assert_same(critic.state_dict(), copy.load_critic(first.config).state_dict())
-    assert all(p.requires_grad for p in saved.generator.parameters())
+    assert all(p.requires_grad for p in other_model.generator.parameters())
     shutil.rmtree(copy.path)
 
 
@@ -206,11 +206,11 @@ def test_tensors_that_do_not_fit_are_refused(
 def test_damaged_config_files(run: RunDirectory, old: str, new: str, word: str) -> None:
     path = run.path / "config.yaml"
     assert old in path.read_text()
-    text = files.unseal(path).replace(old, new)
+    text = saved.unseal(path).replace(old, new)
     path.write_text(text)
     with pytest.raises(UsageError, match="checksum"):
         run.load_model()
-    path.write_bytes(files.seal(text))  # by someone who knows how
+    path.write_bytes(saved.seal(text))  # by someone who knows how
     with pytest.raises(UsageError, match=word):
         run.load_model()
 

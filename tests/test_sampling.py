@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, files_below, write_picture
+from conftest import TINY, files_below, make_config, write_picture
 from torch import Tensor
 
 import ConSinGAN
 from ConSinGAN import modes
-from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Window
+from ConSinGAN.networks import make_generator
 from ConSinGAN.noise import Purpose, RandomStreams, draw_maps
 from ConSinGAN.pyramid import sizes_of
-from ConSinGAN.sampling import ImageModel, make_generator, random_walk
+from ConSinGAN.sampling import ImageModel
+from ConSinGAN.walk import random_walk
 
 WITH_NORM = ("harmonization", "editing")
 
@@ -29,9 +30,9 @@ def make_model(mode: str = "generation", size: tuple[int, int] = (24, 36), **opt
     """An untrained model with weights large enough to see what its input is."""
     torch.manual_seed(0)
     values = {"train_mode": mode, "train_stages": 2, "min_size": 12, "nfc": 4}
-    config = TrainConfig(**values | {"batch_norm": mode in WITH_NORM} | options)
+    config = make_config(**values | {"batch_norm": mode in WITH_NORM} | options)
     picture = torch.rand(1, config.nc_im, *size) * 2 - 1
-    model = ImageModel(config, modes.get(mode), make_generator(config, modes.get(mode)), [])
+    model = ImageModel(config, modes.get(mode), make_generator(config), [])
     model.reals = model.mode.make_pyramid(picture, config)
     model.generator.grow()
     for parameter in model.generator.parameters():

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from conftest import ROOT, TINY, Outcome, write_picture
 
 import ConSinGAN
 import evaluate_model
-from ConSinGAN import threads, training
+from ConSinGAN import beginning, launch, threads
 from ConSinGAN.errors import UsageError
+from ConSinGAN.run import RunDirectory
 
 Script = Callable[..., Outcome]
 
@@ -61,36 +61,42 @@ def options(tmp_path: Path) -> dict:
     return TINY | {"input_name": picture, "output_dir": tmp_path}
 
 
+def watch_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """With how many threads every training begins."""
+    used, begin = [], beginning.begin
+
+    def watched(*arguments: object) -> object:
+        used.append(torch.get_num_threads())
+        return begin(*arguments)
+
+    monkeypatch.setattr(beginning, "begin", watched)
+    return used
+
+
 def test_threads_are_used_and_recorded_and_put_back(
     options: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used, begin = [], training.begin
-    monkeypatch.setattr(
-        training, "begin", lambda *a, **k: (used.append(torch.get_num_threads()), begin(*a, **k))[1]
-    )
+    used = watch_threads(monkeypatch)
     before = torch.get_num_threads()
     for given, expected in ((1, 1), (2, 2), (None, before)):
         run = ConSinGAN.train(**options, **{"threads": given} if given else {})
         assert used[-1] == expected
         assert torch.get_num_threads() == before
-        assert yaml.safe_load((run / "config.yaml").read_text())["threads"] == expected
+        assert RunDirectory(run).load_config().threads == expected
 
 
 def test_resuming_keeps_the_threads_or_says_so(
     options: dict, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "ConSinGAN")
-    used, begin = [], training.begin
-    monkeypatch.setattr(
-        training, "begin", lambda *a, **k: (used.append(torch.get_num_threads()), begin(*a, **k))[1]
-    )
+    used = watch_threads(monkeypatch)
     before = torch.get_num_threads()
     run = ConSinGAN.train(**options, threads=2)
     try:
         for typed, expected, told in (({}, 2, False), ({"threads": 1}, 1, True)):
             (run / "1" / "netG.safetensors").unlink()
             caplog.clear()
-            training.resume(run, typed)
+            launch.resume(run, typed)
             assert used[-1] == expected
             assert ("--threads 1" in caplog.text) == told
     finally:

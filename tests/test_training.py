@@ -6,40 +6,44 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, paint
+from conftest import TINY, make_config, paint
 
 import ConSinGAN
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.iteration import Iteration
+from ConSinGAN.methods import adversarial
+from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.networks import make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.run import RunDirectory
-from ConSinGAN.sampling import ImageModel, make_critic, make_generator
-from ConSinGAN.state import make_optimizers, set_learning_rates
+from ConSinGAN.sampling import ImageModel
+from ConSinGAN.sources.single import Single
+from ConSinGAN.state import TrainingState, make_optimizers, set_learning_rates
 from ConSinGAN.training import begin_stage
 
 
-def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) -> Iteration:
+def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) -> Adversarial:
     """An iteration of a small model whose stages are all fresh."""
     torch.manual_seed(0)
-    options = {"nfc": 4, "manualSeed": 0, "train_stages": num_stages, **options}
-    config, mode = TrainConfig(**options), modes.get("generation")
+    options = {"nfc": 4, "manualSeed": 0, "train_stages": max(num_stages, 2), **options}
+    config, mode = make_config(**options), modes.get(str(options.get("train_mode", "generation")))
     picture = torch.from_numpy(paint(28, 36)).movedim(-1, 0)[None] / 127.5 - 1
     sizes = [(12 + 4 * i, 15 + 5 * i) for i in range(num_stages)]
     reals = [picture[..., :h, :w].to(device) for h, w in sizes]
-    model = ImageModel(config, mode, make_generator(config, mode).to(device), reals)
-    critic = make_critic(config).to(device)
-    streams = RandomStreams(0, device)
+    networks = {name: part.to(device) for name, part in make_networks(config).items()}
+    model = ImageModel(config, mode, networks["generator"], reals)
+    state = TrainingState(model, networks, RandomStreams(0, device), Single())
     for stage in range(num_stages):
         if stage:
             model.generator.grow()
-        begin_stage(model, streams)
-    return Iteration(model, critic, make_optimizers(model, critic, config), streams)
+        begin_stage(state)
+    state.optimizers = make_optimizers(networks, config)
+    return Adversarial(state)
 
 
-def run(iteration: Iteration, times: int = 1) -> dict[str, torch.Tensor]:
+def run(iteration: Adversarial, times: int = 1) -> dict[str, torch.Tensor]:
     for _ in range(times):
-        first = iteration.model.mode.draw_input(iteration.model.reals[0], iteration.streams)
+        first = iteration.model.mode.draw_input(iteration.model.reals[0], iteration.state.streams)
         losses = iteration(first)
     return losses
 
@@ -58,7 +62,7 @@ def test_frozen_stages_do_not_change_and_cost_no_gradient() -> None:
 def test_critic_gets_no_gradient_in_the_generators_step() -> None:
     iteration = make_iteration()
     seen: list[float] = []
-    iteration.optimizers[1].register_step_post_hook(
+    iteration.optimizers["critic"].register_step_post_hook(
         lambda *_: seen.append(float(iteration.critic.tail.weight.grad.sum()))
     )
     run(iteration)
@@ -70,7 +74,7 @@ def test_a_seed_repeats_an_iteration_and_another_does_not() -> None:
     results = []
     for seed in (0, 0, 1):
         iteration = make_iteration()
-        iteration.streams = RandomStreams(seed)
+        iteration.state.streams = RandomStreams(seed)
         run(iteration, 2)
         results.append(torch.cat([p.flatten() for p in iteration.model.generator.parameters()]))
     assert torch.equal(results[0], results[1])
@@ -92,7 +96,7 @@ def test_bf16_iteration_is_near_float32() -> None:
     results = []
     for dtype in (torch.float32, torch.bfloat16):
         iteration = make_iteration(nfc=16)
-        iteration.model.generator.dtype = iteration.critic.dtype = dtype
+        set_dtype(iteration.state.networks, dtype)
         results.append(run(iteration))
         assert all(p.dtype == torch.float32 for p in iteration.critic.parameters())
     for name, value in results[0].items():
@@ -107,9 +111,26 @@ def test_learning_rate_falls_at_80_percent(niter: int, first_decayed: int) -> No
     optimizer = torch.optim.Adam([{"params": [parameter], "lr": 1.0, "initial_lr": 1.0}])
     rates = []
     for iteration in range(niter):
-        set_learning_rates((optimizer,), iteration, TrainConfig(niter=niter, gamma=0.1))
+        set_learning_rates({"one": optimizer}, iteration, TrainConfig(niter=niter, gamma=0.1))
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1.0] * first_decayed + [0.1] * (niter - first_decayed))
+
+
+@pytest.mark.parametrize("mode", ["generation", "retarget"])
+@pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"train_depth": 1}], ids=str)
+def test_the_frugal_path_gives_the_same_weights(
+    mode: str, options: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large fakes are drawn twice, to the bit the same, and nothing else changes."""
+    results = []
+    for threshold in (10**9, 0):
+        monkeypatch.setattr(adversarial, "FRUGAL_PIXELS", threshold)
+        iteration = make_iteration(train_mode=mode, **options)
+        assert iteration.frugal == (threshold == 0)
+        losses = run(iteration, 2)
+        networks = iteration.state.networks.values()
+        results.append([*losses.values(), *(p for n in networks for p in n.parameters())])
+    assert all(torch.equal(plain, frugal) for plain, frugal in zip(*results, strict=True))
 
 
 @pytest.mark.filterwarnings("default")  # tensorboard's own
@@ -145,11 +166,14 @@ def test_an_iteration_stays_on_its_device(options: dict, dtype: torch.dtype) -> 
     model.generator.to("meta").dtype = critic.to("meta").dtype = dtype
     model.reals = [real.to("meta") for real in model.reals]
     model.fixed_noise = [z.to("meta") for z in model.fixed_noise]
-    parameters = (network.parameters() for network in (model.generator, critic))
-    plain = tuple(torch.optim.SGD(p, lr=0.1) for p in parameters)  # Adam's kernels are the GPU's
-    step = Iteration(model, critic, plain, iteration.streams).step
+    iteration.state.optimizers = {  # Adam's kernels are the GPU's
+        name: torch.optim.SGD(network.parameters(), lr=0.1)
+        for name, network in (("generator", model.generator), ("critic", critic))
+    }
+    step = Adversarial(iteration.state).step
     shapes = model.generator.noise_shapes(model.frame)
-    losses = step([torch.empty(s, device="meta") for s in shapes], torch.empty(3, device="meta"))
+    chance = {"coefficient": torch.empty(3, device="meta")}
+    losses = step([torch.empty(s, device="meta") for s in shapes], chance)
     assert {value.device.type for value in losses.values()} == {"meta"}
 
 
@@ -167,7 +191,7 @@ def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
             shapes = iteration.model.generator.noise_shapes(iteration.model.frame)
             noise = [z.to(device) for z in draw_maps(shapes, random)]
             coefficients = torch.rand(3, generator=random).to(device)
-            losses = iteration.run_step(noise, coefficients)
+            losses = iteration.run_step(noise, {"coefficient": coefficients})
             results.append({name: float(value) for name, value in losses.items()})
     for cpu, gpu in zip(results[:6], results[6:], strict=True):
         assert cpu == pytest.approx(gpu, rel=0.05, abs=0.02)

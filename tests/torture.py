@@ -30,7 +30,8 @@ import torch._dynamo  # which every optimizer imports: once here instead of in e
 from conftest import TINY, write_mask, write_picture
 
 import ConSinGAN
-from ConSinGAN import files, images, monitor, training
+from ConSinGAN import files, images, launch, training
+from ConSinGAN.watch import tensorboard
 
 MODES = ["generation", "retarget", "animation", "harmonization", "editing"]
 CASES = [*MODES, "fine-tune harmonization", "fine-tune editing"]
@@ -136,7 +137,7 @@ def make_plan(rng: random.Random) -> Callable[[Callable], None]:
                 target=lambda: (time.sleep(delay), die(f"{delay:.2f} s")), daemon=True
             ).start()
         elif kind == "iteration":
-            count_down(training.Iteration, "step", count, lambda *_: die(f"{count}th"))
+            count_down(training.Adversarial, "step", count, lambda *_: die(f"{count}th"))
         elif kind == "renames":
             kill_between_renames(count, die)
         else:
@@ -208,7 +209,7 @@ def torture(bench: Bench, case: str, kills: int, seed: int) -> Counter:
             if run is None:
                 ConSinGAN.train(**options | new)
             else:
-                training.resume(run, new)
+                launch.resume(run, new)
 
         last = sum(hits.values()) >= kills
         ending = bench.child(work, (lambda say: None) if last else make_plan(rng))
@@ -225,7 +226,7 @@ def torture(bench: Bench, case: str, kills: int, seed: int) -> Counter:
 def main(case: str, kills: str, folder: str, seed: str) -> None:
     """Torture one case, several with commas between, or all of them, and tell."""
     torch.set_num_threads(1)
-    monitor._summary_writer()  # imports TensorBoard
+    tensorboard._writer_class()  # imports TensorBoard
     bench = Bench(Path(folder))
     told = {}
     for name in CASES if case == "all" else case.split(","):

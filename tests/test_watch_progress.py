@@ -9,13 +9,16 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT, files_below
+from conftest import ROOT, files_below, make_config
 
-from ConSinGAN import monitor, pace
-from ConSinGAN.monitor import StageMonitor, setup_logging
+from ConSinGAN import pace
+from ConSinGAN.console import setup_logging
+from ConSinGAN.watch import tensorboard, terminal
+from ConSinGAN.watch.base import Moment, Watcher
 
 LOSSES = {"real": torch.tensor(1.5), "fake": torch.tensor(float("nan"))}
 
@@ -31,10 +34,16 @@ def package() -> Iterator[logging.Logger]:
     logger.setLevel(before[2])
 
 
-def watch(folder: Path, niter: int = 20, start: int = 0, stage: int = 0) -> None:
-    with StageMonitor(stage, 3, (12, 18), niter, folder, start) as watcher:
-        for done in range(start + 1, niter + 1):
-            watcher.update(done, LOSSES)
+def watch(
+    folder: Path, niter: int = 20, start: int = 0, stage: int = 0,
+    kind: type[Watcher] = terminal.Terminal,
+) -> None:  # fmt: skip
+    config, model = make_config(niter=niter, train_stages=3), SimpleNamespace(sizes=[(12, 18)])
+    watcher = kind()
+    watcher.begin_stage(Moment(folder, folder, stage, start, config, model))
+    for done in range(start + 1, niter + 1):
+        watcher.iteration(Moment(folder, folder, stage, done, config, model), LOSSES)
+    watcher.end_stage()
 
 
 def test_without_a_terminal_a_few_plain_lines(
@@ -42,7 +51,7 @@ def test_without_a_terminal_a_few_plain_lines(
 ) -> None:
     caplog.set_level(logging.INFO, "ConSinGAN")
     watch(tmp_path, niter=20)
-    assert len(caplog.messages) == monitor.LINES_PER_STAGE
+    assert len(caplog.messages) == terminal.LINES_PER_STAGE
     assert caplog.messages[-1].startswith("stage 1/3 (18x12): 20/20, real 1.5, fake nan")
     assert capsys.readouterr().err == ""
 
@@ -89,7 +98,7 @@ def test_quiet_below_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    watch(tmp_path, niter=500)
+    watch(tmp_path, niter=500, kind=tensorboard.TensorBoard)
     assert files_below(tmp_path) == {"events"}
     events = EventAccumulator(str(tmp_path))
     events.Reload()
@@ -104,10 +113,10 @@ def test_without_tensorboard_there_is_one_line_and_no_curves(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    monkeypatch.setattr(monitor, "_summary_writer", cache(monitor._summary_writer.__wrapped__))
+    monkeypatch.setattr(tensorboard, "_writer_class", cache(tensorboard._writer_class.__wrapped__))
     caplog.set_level(logging.INFO, "ConSinGAN")
     for stage in range(3):
-        watch(tmp_path, stage=stage)
+        watch(tmp_path, stage=stage, kind=tensorboard.TensorBoard)
     assert sum("TensorBoard" in message for message in caplog.messages) == 1
     assert files_below(tmp_path) == set()
 
@@ -116,7 +125,7 @@ def test_without_tensorboard_there_is_one_line_and_no_curves(
     ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3661, "1:01:01")]
 )
 def test_clock(seconds: float, text: str) -> None:
-    assert monitor._clock(seconds) == text
+    assert terminal._clock(seconds) == text
 
 
 def test_messages_are_plain_lines_said_once(
