@@ -12,8 +12,9 @@ from torch import Tensor
 from ConSinGAN import hardware, images, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.naive import Naive
-from ConSinGAN.networks import make_networks, make_objective, set_dtype
+from ConSinGAN.networks import chance_of, generator_of, make_networks, make_objective, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
+from ConSinGAN.pyramid import size_of
 from ConSinGAN.registry import GENERATORS
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel
@@ -55,15 +56,15 @@ def read_pictures(config: TrainConfig) -> Pictures:
     Raises UsageError naming the flag or file.
     """
     reals, picture = read_training_picture(config)
-    size = images.size_of(reals[-1])
-    shapes = [size] if picture is None else [images.size_of(picture), size]
+    size = size_of(reals[-1])
+    shapes = [size] if picture is None else [size_of(picture), size]
     return Pictures(reals, modes.get(config.train_mode).read_naive(config, shapes), picture)
 
 
 def read_training_picture(config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
     """The real pictures of all stages, and the training picture as it was read."""
     if config.fine_tune:
-        saved = RunDirectory.open(config.model_dir)
+        saved = RunDirectory.open(str(config.model_dir))
         if config.input_name == saved.load_config().input_name:
             return saved.pictures_for(config)
     picture = images.read_image(
@@ -75,7 +76,7 @@ def read_training_picture(config: TrainConfig) -> tuple[list[Tensor], Tensor | N
 
 def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.device) -> None:
     """Tell how much memory a large run will take; UsageError if the device has less."""
-    size = images.size_of(reals[-1])
+    size = size_of(reals[-1])
     needed = GENERATORS.load(config.generator).training_memory(config, size)
     hardware.check_training_size(needed, config.max_size, size, device)
 
@@ -85,10 +86,10 @@ def begin(config: TrainConfig, pictures: Pictures, device: torch.device) -> Trai
     if not config.fine_tune:
         return fresh(config, pictures, device)
     reals = [real.to(device) for real in pictures.reals]
-    saved = RunDirectory.open(config.model_dir)
+    saved = RunDirectory.open(str(config.model_dir))
     model = saved.load_model(device)
-    networks = {"generator": model.generator, "critic": saved.load_critic(model.config, device)}
-    networks["objective"] = make_objective(config).to(device)
+    critic, objective = saved.load_critic(model.config, device), make_objective(config).to(device)
+    networks = {"generator": model.generator, "critic": critic, "objective": objective}
     streams = _streams(config, networks, device)
     same = [real.shape for real in reals] == [real.shape for real in model.reals]
     model.config, model.reals = config, reals
@@ -102,10 +103,10 @@ def begin(config: TrainConfig, pictures: Pictures, device: torch.device) -> Trai
 def fresh(config: TrainConfig, pictures: Pictures, device: torch.device) -> TrainingState:
     """A state with one fresh stage, which in fine-tuning a checkpoint will fill."""
     reals = [real.to(device) for real in pictures.reals]
-    torch.manual_seed(config.manualSeed)  # initial weights
+    torch.manual_seed(config.manualSeed or 0)  # initial weights
     networks = {name: network.to(device) for name, network in make_networks(config).items()}
     mode = modes.get(config.train_mode)
-    model = ImageModel(config, mode, networks["generator"], reals)
+    model = ImageModel(config, mode, generator_of(networks), reals)
     return _state(model, networks, _streams(config, networks, device), pictures.naive)
 
 
@@ -126,7 +127,7 @@ def saved_state(config: TrainConfig, run: RunDirectory, device: torch.device) ->
 def _streams(
     config: TrainConfig, networks: dict[str, torch.nn.Module], device: torch.device
 ) -> RandomStreams:
-    return RandomStreams(config.manualSeed, device, tuple(networks["objective"].chance))
+    return RandomStreams(config.manualSeed or 0, device, chance_of(networks))
 
 
 def _state(

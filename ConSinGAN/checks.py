@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,13 +64,13 @@ def _checked_number(number: object) -> int:
     return number
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """A number of numpy or torch as Python's own; anything else as it is."""
     return value.item() if isinstance(value, (np.generic, Tensor)) and value.ndim == 0 else value
 
 
-def plain_all(values: object) -> object:
-    """`_plain` of all values of a sequence; anything else as it is."""
+def plain_all(values: object) -> Any:
+    """`plain` of all values of a sequence; anything else as it is."""
     if isinstance(values, (tuple, list, np.ndarray, torch.Size)):
         return tuple(plain(value) for value in values)
     return values

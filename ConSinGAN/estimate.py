@@ -13,7 +13,7 @@ import torch
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods.adversarial import Adversarial
-from ConSinGAN.networks import make_networks, set_dtype
+from ConSinGAN.networks import chance_of, generator_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.single import Single
@@ -87,8 +87,8 @@ def _time(
     reals = [torch.rand((1, config.nc_im, *size), device=device) * 2 - 1 for size in sizes]
     networks = {n: part.to(device) for n, part in make_networks(config, len(sizes)).items()}
     set_dtype(networks, dtype)
-    streams = RandomStreams(0, device, tuple(networks["objective"].chance))
-    model = ImageModel(config, mode, networks["generator"], reals)
+    streams = RandomStreams(0, device, chance_of(networks))
+    model = ImageModel(config, mode, generator_of(networks), reals)
     first = mode.fixed_input(reals[0], streams)
     shapes = model.generator.noise_shapes(model.frame)
     model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]

@@ -66,8 +66,8 @@ def read_mask(path: str | Path, flag: str = "--mask", max_megapixels: float = 10
 def to_bytes(image: Tensor) -> np.ndarray:
     """Turn (N, C, H, W) or (C, H, W) in [-1, 1] into uint8 (.., H, W, 3), rounded."""
     levels = ((image.detach().float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-    levels = levels.movedim(-3, -1).cpu().numpy()
-    return np.repeat(levels, 3, axis=-1) if levels.shape[-1] == 1 else np.ascontiguousarray(levels)
+    pixels = levels.movedim(-3, -1).cpu().numpy()
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels)
 
 
 def to_levels(picture: Tensor) -> Tensor:
@@ -189,9 +189,3 @@ def soften_mask(mask: np.ndarray, radius: int, sigma: float = 5.0) -> Tensor:
 def composite(background: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Show `image` where `mask` is 1 and `background` where it is 0; all (1, C, H, W)."""
     return (1 - mask) * background + mask * image
-
-
-def size_of(picture: Tensor) -> tuple[int, int]:
-    """(h, w) of a picture (.., h, w)."""
-    height, width = picture.shape[-2:]
-    return int(height), int(width)

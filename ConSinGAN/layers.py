@@ -7,6 +7,7 @@ Weights stay float32; the arithmetic is done in the type of the input.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
 
 from ConSinGAN.fast.convolution import convolve, transposed
 from ConSinGAN.fast.weight_gradient import MANY_PIXELS, parameter_gradients
@@ -96,14 +98,14 @@ class _ConvLeakyReLU(torch.autograd.Function):
         if out is not None:
             grad = leaky_gradient(grad, out, ctx.slope)
         grad_x = F.conv_transpose2d(grad, weight.to(x.dtype), padding=ctx.padding)
-        grad_w = torch.nn.grad.conv2d_weight(
-            x, list(weight.shape), grad, padding=ctx.padding
-        )  # fmt: skip
+        grad_w = conv2d_weight(x, list(weight.shape), grad, padding=ctx.padding)
         grad_b = grad.sum((0, 2, 3))
         return grad_x, grad_w.to(weight.dtype), grad_b.to(weight.dtype), None, None
 
 
-def conv(x: Tensor, weight: Tensor, bias: Tensor, padding: int = 0, slope: float = 1) -> Tensor:
+def conv(
+    x: Tensor, weight: Tensor, bias: Tensor | None, padding: int = 0, slope: float = 1
+) -> Tensor:
     """leaky_relu(conv2d(x, weight, bias), slope) in the type of x; slope 1: the convolution alone.
 
     x: (N, C, H, W), channels last is fast. Gradients of the weights have the weights' type.
@@ -121,12 +123,13 @@ class _PReLU(nn.PReLU):
 
 def make_activation(name: str, slope: float) -> nn.Module:
     """The activation of that name; `slope` is the leaky ReLU's."""
-    return {
+    makers: dict[str, Callable[[], nn.Module]] = {
         "lrelu": lambda: nn.LeakyReLU(slope),
         "elu": nn.ELU,
         "prelu": _PReLU,
         "selu": nn.SELU,
-    }[name]()
+    }
+    return makers[name]()
 
 
 class PictureNorm(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ConSinGAN import images
 from ConSinGAN.checks import check_aspect, check_mask
+from ConSinGAN.pyramid import size_of
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +37,16 @@ def load_naive(
     """
     picture = images.read_image(path, channels, "--naive_img", max_megapixels, frame)
     check_aspect(f"--naive_img {path}", picture, shapes, "the training picture")
-    if mask_path is None:
-        mask_path = images.find_mask(path)
-    if mask_path is None:
+    found = images.find_mask(path) if mask_path is None else mask_path
+    if found is None:
         return Naive(picture, None)
-    mask = images.read_mask(mask_path, "--mask", max_megapixels)
-    shape = tuple(picture.shape[-2:])
-    check_aspect(f"--mask {mask_path}", mask, [shape], "the naive picture")
-    check_mask(f"--mask {mask_path}", mask)
+    mask = images.read_mask(found, "--mask", max_megapixels)
+    check_aspect(f"--mask {found}", mask, [size_of(picture)], "the naive picture")
+    check_mask(f"--mask {found}", mask)
     white = (mask >= 0.5).double().mean().item()
     if white > NEARLY_ALL:
         log.warning(
             "%s: %d %% of the mask is white, and white is what was edited; invert it if it is "
-            "the wrong way round", mask_path, 100 * white,
+            "the wrong way round", found, 100 * white,
         )  # fmt: skip
     return Naive(picture, mask)

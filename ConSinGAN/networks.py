@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -33,11 +36,21 @@ def make_objective(config: TrainConfig) -> Objective:
 
 def make_networks(config: TrainConfig, num_stages: int = 1) -> dict[str, nn.Module]:
     """All modules whose tensors are a run's state, by name; the generator with so many stages."""
-    networks: dict[str, nn.Module] = {"generator": make_generator(config)}
-    networks |= {"critic": make_critic(config), "objective": make_objective(config)}
+    generator = make_generator(config)
+    critic, objective = make_critic(config), make_objective(config)
     for _ in range(num_stages - 1):
-        networks["generator"].grow()
-    return networks
+        generator.grow()
+    return {"generator": generator, "critic": critic, "objective": objective}
+
+
+def generator_of(networks: Mapping[str, nn.Module]) -> Generator:
+    """The network that draws."""
+    return cast(Generator, networks["generator"])
+
+
+def chance_of(networks: Mapping[str, nn.Module]) -> tuple[str, ...]:
+    """The names of the random streams that the objective needs."""
+    return tuple(cast(Objective, networks["objective"]).chance)
 
 
 def set_dtype(networks: dict[str, nn.Module], dtype: torch.dtype) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, NoReturn, get_args, get_type_hints
 
 import yaml
 
@@ -45,7 +45,7 @@ def option(
     high: float | None = None,
     above: float | None = None,
     choices: Iterable[str] | None = None,
-    metavar: str | None = None,
+    metavar: str | tuple[str, ...] | None = None,
     too_high: str | None = None,
     scope: Scope = Scope.TRAINING,
     negatable: bool = False,
@@ -59,7 +59,7 @@ def option(
     """
     if isinstance(default, int) and high is None:
         high = 10**9
-    metadata = {"group": group, "help": help, "metavar": metavar}
+    metadata: dict[str, Any] = {"group": group, "help": help, "metavar": metavar}
     metadata |= {"low": low, "high": high, "above": above, "choices": choices}
     metadata |= {"too_high": too_high, "scope": scope, "negatable": negatable}
     return field(default=default, metadata=metadata)
@@ -67,6 +67,11 @@ def option(
 
 # ---------------------------------------------------------------------------------------------
 # Values: from text or YAML to a checked field value.
+
+
+def field_of(cls: type, name: str) -> dataclasses.Field:
+    """A field of a dataclass."""
+    return cls.__dataclass_fields__[name]  # type: ignore[attr-defined]
 
 
 def scalar_type(cls: type, name: str) -> type:
@@ -81,7 +86,7 @@ def check_value(cls: type, name: str, value: Any) -> Any:
 
     Raises UsageError, naming the flag, if the type or the range is wrong.
     """
-    spec = cls.__dataclass_fields__[name]
+    spec = field_of(cls, name)
     meta, kind = spec.metadata, scalar_type(cls, name)
     if value is None and spec.default is None:
         return None
@@ -103,7 +108,7 @@ def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
         value = os.path.expanduser(value)  # noqa: PTH111 (a Path would change other spellings)
     if type(value) is not kind:
         raise UsageError(f"--{name} takes {_KIND[kind]}, not {value!r}")
-    if kind is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"--{name} must be finite, not {value}")
     if meta["low"] is not None and value < meta["low"]:
         raise UsageError(f"--{name} must be at least {meta['low']}, not {value}")
@@ -157,7 +162,7 @@ def parse_yaml(text: str, path: str | Path) -> FileValues:
     Raises UsageError, naming the line, if it is not YAML or more than `option: value` lines.
     """
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        node: Any = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{path}{_place(error)}") from error
@@ -198,7 +203,7 @@ def _place(error: yaml.YAMLError) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see --help)")
 
 
@@ -235,7 +240,7 @@ def add_flag(
 
     special: names of cases (modes, say) to the defaults that hold there, for the help text.
     """
-    spec = cls.__dataclass_fields__[name]
+    spec = field_of(cls, name)
     meta, kind = spec.metadata, scalar_type(cls, name)
     text = meta["help"] + _default_text(spec, special or {})
     if kind is bool:
@@ -243,7 +248,9 @@ def add_flag(
         action = argparse.BooleanOptionalAction if negatable else "store_true"
         group.add_argument(f"--{name}", action=action, help=text)
         return
-    nargs = {"nargs": len(meta["metavar"])} if isinstance(meta["metavar"], tuple) else {}
+    nargs: dict[str, Any] = (
+        {"nargs": len(meta["metavar"])} if isinstance(meta["metavar"], tuple) else {}
+    )
     shown = meta["metavar"] or {int: "N", float: "X"}.get(kind)
     group.add_argument(
         f"--{name}", type=kind, choices=meta["choices"], metavar=shown, help=text, **nargs

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from ConSinGAN.errors import UsageError
-from ConSinGAN.options import FileValues, Scope, add_flag, check_value, new_parser
+from ConSinGAN.options import FileValues, Scope, add_flag, check_value, field_of, new_parser
 from ConSinGAN.registry import Family
 
 PARTS = "parts"  # the field of a core that holds the chosen components' options, by family
@@ -32,7 +32,7 @@ class Owned:
 
     def scope(self, name: str) -> Scope:
         """Where the option belongs."""
-        return self.cls.__dataclass_fields__[name].metadata["scope"]
+        return field_of(self.cls, name).metadata["scope"]
 
 
 class Schema:
@@ -49,7 +49,9 @@ class Schema:
         for kind, family in self.families.items():
             for component in family.components.values():
                 cls = component.options()
-                for field in dataclasses.fields(cls) if cls else ():
+                if cls is None:
+                    continue
+                for field in dataclasses.fields(cls):
                     before = found.get(field.name)
                     if before is not None and before.cls is not cls:
                         raise TypeError(f"two options are called {field.name!r}")
@@ -75,7 +77,7 @@ class Schema:
 
     def _title(self, name: str, owned: Owned) -> str:
         if not owned.owners:
-            return self.core.__dataclass_fields__[name].metadata["group"]
+            return field_of(self.core, name).metadata["group"]
         return f"{owned.kind} {', '.join(owned.owners)}"
 
     # Values -----------------------------------------------------------------------------------
@@ -101,9 +103,9 @@ class Schema:
 
     def chosen(self, *layers: Mapping[str, Any]) -> dict[str, str]:
         """The component of every family that layers of values choose, the last one strongest."""
-        names = {}
+        names: dict[str, str] = {}
         for kind, family in self.families.items():
-            default = self.core.__dataclass_fields__[family.option].default
+            default: Any = field_of(self.core, family.option).default
             values = [layer[family.option] for layer in layers if family.option in layer]
             names[kind] = values[-1] if values else default
         return names

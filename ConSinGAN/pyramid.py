@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.resize import resize, scaled_size
+
+Size = tuple[int, int]  # (h, w)
+Spacing = Callable[[float, int], list[float]]
 
 
 def geometric_scales(factor: float, num_stages: int) -> list[float]:
@@ -39,7 +42,7 @@ def scale_factor(finest: tuple[int, int], num_stages: int, min_size: int) -> flo
 
 
 def stage_sizes(
-    size: tuple[int, int], num_stages: int, min_size: int, max_size: int, spacing: callable,
+    size: tuple[int, int], num_stages: int, min_size: int, max_size: int, spacing: Spacing,
     least: int = 2,
 ) -> list[tuple[int, int]]:  # fmt: skip
     """(h, w) of every stage, coarsest first, for a picture of `size` (H, W).
@@ -72,19 +75,26 @@ def _too_small(
 
 
 def make_pyramid(
-    picture: Tensor, num_stages: int, min_size: int, max_size: int, spacing: callable,
+    picture: Tensor, num_stages: int, min_size: int, max_size: int, spacing: Spacing,
     least: int = 2,
 ) -> list[Tensor]:  # fmt: skip
     """The real pictures, coarsest first, each resized directly from the finest one.
 
     picture: (1, C, H, W) in [-1, 1]; so are the results. Sizes as `stage_sizes` says.
     """
-    stage_sizes(tuple(picture.shape[-2:]), num_stages, min_size, max_size, spacing, least)
-    finest = resize(picture, scale=finest_scale(picture.shape[-2:], max_size))
-    factor = scale_factor(finest.shape[-2:], num_stages, min_size)
+    size = size_of(picture)
+    stage_sizes(size, num_stages, min_size, max_size, spacing, least)
+    finest = resize(picture, scale=finest_scale(size, max_size))
+    factor = scale_factor(size_of(finest), num_stages, min_size)
     return [resize(finest, scale=q) for q in spacing(factor, num_stages)] + [finest]
+
+
+def size_of(picture: Tensor) -> Size:
+    """(h, w) of a picture (.., h, w)."""
+    height, width = picture.shape[-2:]
+    return int(height), int(width)
 
 
 def sizes_of(reals: Sequence[Tensor]) -> list[tuple[int, int]]:
     """(h, w) of every picture."""
-    return [tuple(real.shape[-2:]) for real in reals]
+    return [size_of(real) for real in reals]

@@ -95,7 +95,7 @@ def _components(module: str, text: ast.Module) -> list[Component]:
 
 def _literals(node: ast.ClassDef) -> dict[str, str]:
     """The texts that a class body assigns to names."""
-    values = {}
+    values: dict[str, str] = {}
     for line in node.body:
         targets = line.targets if isinstance(line, ast.Assign) else []
         targets = [line.target] if isinstance(line, ast.AnnAssign) else targets

@@ -65,6 +65,8 @@ def resize(
     height, width = image.shape[-2:]
     if scale is not None:
         out, scales = scaled_size((height, width), scale), (scale, scale)
+    elif size is None:
+        raise ValueError("either a size or a scale")
     else:
         out, scales = size, (size[0] / height, size[1] / width)
     result = image.cpu().double()  # not every device has float64
@@ -141,12 +143,14 @@ class _Tiles:
         self, matrix: np.ndarray, tile: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.num_rows = len(matrix)
-        self.blocks = []  # (first row, first column, last column + 1, block)
+        self.blocks: list[
+            tuple[int, int, int, Tensor]
+        ] = []  # (first row, first column, last column + 1, block)
         for top in range(0, len(matrix), tile):
-            block = matrix[top : top + tile]
-            used = np.flatnonzero(block.any(axis=0))
+            rows = matrix[top : top + tile]
+            used = np.flatnonzero(rows.any(axis=0))
             start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-            block = torch.tensor(block[:, start:stop], dtype=dtype, device=device)
+            block = torch.tensor(rows[:, start:stop], dtype=dtype, device=device)
             self.blocks.append((top, start, stop, block))
 
     def __matmul__(self, x: Tensor) -> Tensor:

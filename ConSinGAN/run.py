@@ -77,6 +77,7 @@ def _rename_to_free(folder: Path, path: Path) -> Path:
         except OSError:
             if not target.exists():  # else another run, started in the same second
                 raise
+    raise AssertionError("unreachable")
 
 
 class RunDirectory:
@@ -294,15 +295,15 @@ class RunDirectory:
 
     # A finished model -------------------------------------------------------------------------
 
-    def save_stage(self, state: TrainingState) -> None:
+    def save_stage(self, model: ImageModel, networks: Mapping[str, nn.Module]) -> None:
         """Save the weights of the stage just trained, and the noise up to it."""
-        model, stage = state.model, state.stage
+        stage = model.generator.num_stages - 1
         images.save_image(model.real, self.stage(stage) / "real_scale.png")
         noise = {f"fixed.{i}": z for i, z in enumerate(model.fixed_noise)}
         amplitudes = torch.tensor(model.noise_amp, dtype=torch.float64)
         self._save("noise", noise | {"amplitudes": amplitudes})
-        for name in sorted(state.networks, key="generator".__eq__):  # last: then all are there
-            if weights := state.networks[name].state_dict():
+        for name in sorted(networks, key="generator".__eq__):  # last: then all are there
+            if weights := networks[name].state_dict():
                 self._save(f"{stage}/{FILES.get(name, name)}", weights)
 
     def load_model(self, device: torch.device | str = "cpu") -> ImageModel:

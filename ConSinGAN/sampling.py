@@ -20,7 +20,7 @@ from ConSinGAN.generators.base import Generator
 from ConSinGAN.modes.animation_options import Options as AnimationMode
 from ConSinGAN.noise import DrawingStreams, Purpose
 from ConSinGAN.options import check_value
-from ConSinGAN.pyramid import sizes_of
+from ConSinGAN.pyramid import size_of, sizes_of
 from ConSinGAN.resize import resize
 from ConSinGAN.tasks.animation_options import Options as Animation
 from ConSinGAN.tasks.samples_options import Options as Samples
@@ -28,6 +28,9 @@ from ConSinGAN.walk import begin_at_usual_step, closed_walk, random_walk
 
 if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
+
+
+Seed = int | Sequence[int]
 
 
 @dataclass
@@ -92,10 +95,10 @@ class ImageModel:
     def sizes_for(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """The stage sizes that end at exactly `size` (h, w)."""
         height, width = self.sizes[-1]
-        return [*self.scaled_sizes(size[0] / height, size[1] / width)[:-1], tuple(size)]
+        return [*self.scaled_sizes(size[0] / height, size[1] / width)[:-1], (size[0], size[1])]
 
     def latents(
-        self, purpose: Purpose, seed: int | Sequence[int], number: int, frame: Frame | None = None
+        self, purpose: Purpose, seed: Seed, number: int, frame: Frame | None = None
     ) -> list[Tensor]:
         """Noise maps of a random picture, the mode's own input at stage 0.
 
@@ -118,7 +121,7 @@ class ImageModel:
     def sample(
         self,
         num: int = 1,
-        seed: int | Sequence[int] = 0,
+        seed: Seed = 0,
         *,
         scale: tuple[float, float] = (1.0, 1.0),
         size: tuple[int, int] | None = None,
@@ -134,7 +137,8 @@ class ImageModel:
         """
         num = check_value(Samples, "num_samples", plain(num))
         seed = checked_seed(seed)
-        if not (isinstance(first := plain(first), int) and first >= 0):
+        first = plain(first)
+        if not (isinstance(first, int) and first >= 0):
             raise UsageError(f"first must be a whole number from 0 on, not {first!r}")
         if size is not None:
             sizes = self.sizes_for(check_value(Samples, "size", plain_all(size)))
@@ -166,9 +170,7 @@ class ImageModel:
         except ValueError as error:
             raise UsageError(f"window: {error}") from error
 
-    def _sample(
-        self, numbers: Sequence[int], seed: int | Sequence[int], frame: Frame
-    ) -> Iterator[Tensor]:
+    def _sample(self, numbers: Sequence[int], seed: Seed, frame: Frame) -> Iterator[Tensor]:
         for number in numbers:  # not in batches: a picture's roundings would depend on their size
             yield self.draw(self.latents(Purpose.SAMPLE, seed, number, frame), frame)
 
@@ -178,7 +180,7 @@ class ImageModel:
         start_scale: int = 0,
         alpha: float = 0.1,
         beta: float = 0.9,
-        seed: int | Sequence[int] = 0,
+        seed: Seed = 0,
         loop: bool = False,
         watch: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]] = iter,
     ) -> Iterator[np.ndarray]:
@@ -203,7 +205,7 @@ class ImageModel:
         self,
         num_frames: int,
         how: tuple[float, float, int],
-        seed: int | Sequence[int],
+        seed: Seed,
         loop: bool,
         watch: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]],
     ) -> Iterator[np.ndarray]:
@@ -225,7 +227,7 @@ class ImageModel:
         """Turn a rough edit into a clean picture; see `compose`."""
         return self.compose(naive, mask, seed)
 
-    def compose(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
+    def compose(self, naive: Tensor, mask: Tensor | None = None, seed: Seed = 0) -> Tensor:
         """Send a naive picture through the model: (1, C, h, w) in [-1, 1].
 
         naive: (1, C, H, W) in [-1, 1], of any size with the training picture's aspect ratio.
@@ -237,11 +239,11 @@ class ImageModel:
         check_aspect("naive", naive, self.picture_shapes, "the training picture")
         if mask is not None:
             check_picture("mask", mask, 1, low=0)
-            check_aspect("mask", mask, [tuple(naive.shape[-2:])], "the naive picture")
+            check_aspect("mask", mask, [size_of(naive)], "the naive picture")
             check_mask("--mask", mask)
         return self.blend(naive, mask, checked_seed(seed))
 
-    def blend(self, naive: Tensor, mask: Tensor | None = None, seed: int = 0) -> Tensor:
+    def blend(self, naive: Tensor, mask: Tensor | None = None, seed: Seed = 0) -> Tensor:
         """`compose` at whatever stage the model is, for pictures that are known to be good."""
         streams = DrawingStreams(Purpose.COMPOSITE, seed, device=self.device)
         coarsest = resize(naive, size=self.sizes[0]).to(self.device)

@@ -81,7 +81,7 @@ def train_stages(state: TrainingState, run: RunDirectory, watchers: Sequence[Wat
         while True:
             train_stage(state, run, watching)
             run.save_checkpoint(state)
-            run.save_stage(state)
+            run.save_stage(model, state.networks)
             if model.generator.num_stages == config.train_stages:
                 break
             model.generator.grow()

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from conftest import ROOT, TINY, Outcome, as_flags, files_below, paint, write_mask, write_picture
 from PIL import Image
 
 import evaluate_model
 import main_train
-from ConSinGAN import files
+from ConSinGAN import files, launch
+from ConSinGAN.run import RunDirectory
 
 Script = Callable[..., Outcome]
 
@@ -121,8 +121,8 @@ def test_fine_tune_then_evaluate(
     made = RUN | stage_files(mode, range(1, 2), naive=True)
     assert files_below(run) == made
     assert files_below(saved) == before
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    assert (config["niter"], config["nfc"], config["train_mode"]) == (2, TINY["nfc"], mode)
+    config = RunDirectory(run).load_config()
+    assert (config.niter, config.nfc, config.train_mode) == (2, TINY["nfc"], mode)
     for name in ("netG", "netD"):
         weights = (folder / "1" / f"{name}.safetensors" for folder in (saved, run))
         assert len({path.read_bytes() for path in weights}) == 2
@@ -299,7 +299,7 @@ def test_scripts_from_a_shell(desk: Path) -> None:
 
 def test_the_first_command_of_a_newcomer_finds_its_picture() -> None:
     """Without flags the bundled picture is meant, wherever the script is started from."""
-    config = main_train.prepare(main_train.parse(["--train_mode", "generation"]))
+    config = launch.configure(main_train.parse(["--train_mode", "generation"]))
     assert (ROOT / config.input_name).is_file()
 
 

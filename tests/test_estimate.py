@@ -13,7 +13,7 @@ from PIL import Image
 
 import ConSinGAN
 import main_train
-from ConSinGAN import estimate, launch, modes
+from ConSinGAN import estimate, launch, modes, training
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.estimate import Speed, in_words, products, work

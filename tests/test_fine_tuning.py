@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from conftest import TINY, Outcome, as_flags, paint, write_mask, write_picture
 from PIL import Image
 
@@ -242,4 +241,4 @@ def test_a_run_that_a_preview_had_ended_goes_on(tmp_path: Path, script: Script) 
     shutil.rmtree(run / "1")
     assert script(main_train, "--resume", run).code == 0
     assert (run / "1" / "edited_w_mask_2.png").is_file()
-    assert yaml.safe_load((run / "config.yaml").read_text())["train_mode"] == "editing"
+    assert RunDirectory(run).load_config().train_mode == "editing"

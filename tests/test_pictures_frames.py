@@ -19,11 +19,11 @@ import ConSinGAN
 import evaluate_model
 import main_train
 from ConSinGAN import images
+from ConSinGAN.beginning import read_training_picture
 from ConSinGAN.errors import UsageError
 from ConSinGAN.launch import configure
 from ConSinGAN.metrics import __main__ as metrics
 from ConSinGAN.pictures import decode
-from ConSinGAN.training import read_pictures
 
 Script = Callable[..., Outcome]
 
@@ -211,9 +211,9 @@ def test_a_frame_is_not_handed_on_to_fine_tuning(tmp_path: Path) -> None:
     picture = images.read_image(path, frame=2)
     for frame in (None, 2):
         config = configure(tune | ({"frame": frame} if frame else {}))
-        assert torch.equal(read_pictures(config)[1], picture)
+        assert torch.equal(read_training_picture(config)[1], picture)
     other = configure(tune | {"input_name": str(naive), "frame": 2})
-    assert torch.equal(read_pictures(other)[1], images.read_image(naive))
+    assert torch.equal(read_training_picture(other)[1], images.read_image(naive))
 
 
 def test_evaluation_takes_the_frame_from_the_naive_picture(

@@ -10,15 +10,16 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
-from ConSinGAN.models import Critic
+from conftest import make_config
 from torch import Tensor
 
-from ConSinGAN import files, modes, saved
+from ConSinGAN import files, saved
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.critics.patch import PatchCritic
 from ConSinGAN.errors import UsageError
 from ConSinGAN.generators.consingan import ConSinGANGenerator
+from ConSinGAN.networks import make_critic, make_generator
 from ConSinGAN.run import RunDirectory, load_paper_weights, run_name
-from ConSinGAN.sampling import make_critic, make_generator
 
 TIME = "2020_01_02_03_04_05"
 
@@ -48,7 +49,7 @@ def run(trained: Callable[[str], Path], tmp_path: Path) -> RunDirectory:
     ],
 )
 def test_run_names_tell_the_settings(options: dict, expected: str) -> None:
-    config = TrainConfig(input_name="some/picture.png", **options)
+    config = make_config(input_name="some/picture.png", **options)
     assert run_name(config, TIME) == f"picture/{TIME}_{expected}"
 
 
@@ -75,7 +76,7 @@ def test_config_file_holds_every_option_and_where_it_ran(tmp_path: Path) -> None
     config = TrainConfig(output_dir=str(tmp_path), input_name="Bäume/ü.png", manualSeed=2**62)
     run = RunDirectory.create(config, "some device")
     assert run.load_config() == config
-    about = yaml.safe_load((run.path / "config.yaml").read_text())["run"]
+    about = yaml.safe_load((run.path / "config.yaml").read_text())["about"]
     assert about["device"] == "some device"
     assert about["torch"] == torch.__version__
     assert {"command", "python", "started"} <= about.keys()
@@ -89,7 +90,7 @@ def test_loading_gives_back_what_was_saved(run: RunDirectory) -> None:
     critic = run.load_critic(first.config)
     copy = RunDirectory.create(first.config, "cpu")
     copy.save_pictures(first.reals)
-    copy.save_stage(first, critic)
+    copy.save_stage(first, {"generator": first.generator, "critic": critic})
     other_model = copy.load_model()
     for other in (again, other_model):
         assert_same(first.generator.state_dict(), other.generator.state_dict())
@@ -112,7 +113,7 @@ def test_loaded_weights_are_real_and_trained(run: RunDirectory) -> None:
     model = run.load_model()
     assert (len(model.reals), model.generator.num_stages) == (2, 2)
     assert model.device.type == "cpu"
-    fresh = make_generator(model.config, model.mode).state_dict()
+    fresh = make_generator(model.config).state_dict()
     weights = model.generator.state_dict()
     assert not torch.equal(fresh["head.conv.weight"], weights["head.conv.weight"])
 
@@ -235,7 +236,7 @@ def test_only_what_is_needed_is_read(run: RunDirectory) -> None:
 # The paper's own files ------------------------------------------------------------------------
 
 
-def as_paper_file(path: Path, network: ConSinGANGenerator | Critic) -> dict[str, Tensor]:
+def as_paper_file(path: Path, network: ConSinGANGenerator | PatchCritic) -> dict[str, Tensor]:
     """Save a state dictionary as the paper's code does; returns what belongs into ours."""
     weights = network.state_dict()
     extra: dict[str, Tensor] = {}
@@ -251,9 +252,8 @@ def as_paper_file(path: Path, network: ConSinGANGenerator | Critic) -> dict[str,
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_papers_weights_load(tmp_path: Path, batch_norm: bool) -> None:
-    config = TrainConfig(nfc=4, batch_norm=batch_norm)
-    mode = modes.get("generation")
-    for make in (lambda: make_generator(config, mode), lambda: make_critic(config)):
+    config = make_config(nfc=4, batch_norm=batch_norm)
+    for make in (lambda: make_generator(config), lambda: make_critic(config)):
         weights = as_paper_file(tmp_path / "net.pth", make())
         network = make()
         network.load_state_dict(load_paper_weights(tmp_path / "net.pth"))

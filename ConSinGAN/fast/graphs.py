@@ -41,9 +41,10 @@ class GraphedStep:
         if self.calls <= self.WARM_UP:
             return self._on_side_stream(noise, chance)
         rates = [group["lr"] for o in self.optimizers for group in o.param_groups]
-        if self.graph is None or rates != self.rates:
+        graph = self.graph
+        if graph is None or rates != self.rates:
             try:
-                self._record(noise, chance)
+                graph = self._record(noise, chance)
             except RuntimeError as error:
                 log.info("no CUDA graph, going on without: %s", str(error).splitlines()[0])
                 self.graph, self.broken = None, True
@@ -51,7 +52,7 @@ class GraphedStep:
             self.rates = rates
         for static, value in zip(self.inputs, [*noise, *chance.values()], strict=True):
             static.copy_(value)
-        self.graph.replay()
+        graph.replay()
         return self.outputs
 
     def _on_side_stream(self, noise: list[Tensor], chance: Chance) -> dict[str, Tensor]:
@@ -63,7 +64,7 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(stream)
         return result
 
-    def _record(self, noise: list[Tensor], chance: Chance) -> None:
+    def _record(self, noise: list[Tensor], chance: Chance) -> torch.cuda.CUDAGraph:
         """Record one step without executing it."""
         self.graph = None  # frees the memory of the last recording
         for optimizer in self.optimizers:
@@ -75,3 +76,4 @@ class GraphedStep:
             static = dict(zip(chance, self.inputs[len(noise) :], strict=True))
             self.outputs = self.step(self.inputs[: len(noise)], static)
         self.graph = graph
+        return graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -37,16 +38,17 @@ class LocalCritic:
         self.weights = [compute_weight(layer.weight, x) for layer in convs]
         self.slope, self.padding = critic.head.fused_slope, critic.padding
         self.inputs = [x]
-        for layer, weight in zip(convs, self.weights, strict=True):
-            x = convolve(x, weight, layer.bias.to(x.dtype), self.padding)
+        biases = [cast(Tensor, layer.bias) for layer in convs]
+        for bias, weight in zip(biases, self.weights, strict=True):
+            x = convolve(x, weight, bias.to(x.dtype), self.padding)
             self.inputs.append(F.leaky_relu_(x, self.slope))
         self.tail = critic.tail.weight.detach()[0].flatten(1).T  # k*k C
         self.kernel_size = critic.tail.kernel_size
         self.windows, self.num_scores = score_windows(
             tuple(x.shape[2:]), self.kernel_size[0], self.padding, x.device, x.dtype
         )
-        self.seen = self._seen(x)
-        self.scores = (self.seen * self.tail).sum((1, 2)) / self.num_scores + critic.tail.bias
+        self.seen, tail_bias = self._seen(x), cast(Tensor, critic.tail.bias)
+        self.scores = (self.seen * self.tail).sum((1, 2)) / self.num_scores + tail_bias
 
     def _seen(self, x: Tensor) -> Tensor:
         """Sums of what every element of the last convolution's kernel sees, (N, k*k, C) float32.

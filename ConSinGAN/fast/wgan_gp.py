@@ -45,7 +45,7 @@ class ClosedFormWGANGP(WGANGP):
         signs = torch.cat([-one, one, one])  # of the scores: real, fake, mixed
         parts = [slice(i, i + 1) for i in range(3)] if one_by_one(pictures) else [slice(0, 3)]
         parameters = list(critic.parameters())
-        sums: list[Tensor | float] = [0.0] * len(parameters)
+        sums = [pictures.new_zeros(())] * len(parameters)
         scores = []
         for part in parts:
             local = LocalCritic(critic, pictures[part])

@@ -64,7 +64,7 @@ class ConSinGANGenerator(Generator):
 
     @property
     def device(self) -> torch.device:
-        return self.tail[0].weight.device
+        return next(self.tail.parameters()).device
 
     def grow(self) -> None:
         self.body.append(copy.deepcopy(self.body[-1]))
@@ -93,16 +93,19 @@ class ConSinGANGenerator(Generator):
             z = noise[stage].to(self.dtype, memory_format=torch.channels_last)
             if stage == 0:
                 state = self._first_stage(z, frame)
-            else:
+            elif state is not None:
                 state = self._refine(stage, state, z, amplitudes[stage], frame)
+        if state is None:
+            raise ValueError(f"stage {first} goes on from the state of the stage before")
         return state
 
     def render(self, state: Tensor, frame: Frame | None = None) -> Tensor:
         """Turn a feature map into a picture: tanh(tail(x))."""
-        tail, padding = self.tail[0], self.tail_padding
+        weight, bias = self.tail.parameters()
+        padding = self.tail_padding
         if frame is not None and frame.border == "wrap":
             state, padding = F.pad(state, (padding,) * 4, mode="circular"), 0
-        picture = torch.tanh(at_least_float(conv(state, tail.weight, tail.bias, padding)))
+        picture = torch.tanh(at_least_float(conv(state, weight, bias, padding)))
         if frame is None or frame.window is None:
             return picture
         window, place = frame.window, frame.places[-1]
@@ -133,7 +136,7 @@ class ConSinGANGenerator(Generator):
         return residual + self._run_body(stage, noisy, border=self.eaten)
 
     def _run_body(self, stage: int, x: Tensor, border: int = 0) -> Tensor:
-        for block in self.body[stage]:
+        for block in self.body[stage].children():
             x = block(x, border)
             border = 0
         return x

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN.images import LUMA
+from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
 PATCH = 7
@@ -85,7 +86,7 @@ def sliced_wasserstein(
     check_pictures(real, fake)
     if statistics not in ("joint", "own"):
         raise ValueError(f"statistics must be joint or own, not {statistics}")
-    levels = num_levels(real.shape[-2:], fake.shape[-2:])
+    levels = num_levels(size_of(real), size_of(fake))
     random = torch.Generator().manual_seed(seed)
     directions = torch.randn(num_directions, real.shape[1] * PATCH**2, generator=random)
     directions = F.normalize(directions).view(-1, real.shape[1], PATCH, PATCH).to(real.device)
@@ -93,8 +94,8 @@ def sliced_wasserstein(
     distances = []
     for bands in pyramids:
         middle = (bands[0].mean((2, 3), keepdim=True) + bands[1].mean((2, 3), keepdim=True)) / 2
-        bands = [band - middle for band in bands]  # small numbers lose less
-        moments = torch.stack([_patch_moments(band) for band in bands])
+        centred = [band - middle for band in bands]  # small numbers lose less
+        moments = torch.stack([_patch_moments(band) for band in centred])
         if statistics == "joint":
             moments = moments.mean(dim=0, keepdim=True).expand_as(moments)
         at_once = max(1, MAX_PROJECTIONS // max(band[0, 0].numel() for band in bands))
@@ -102,7 +103,7 @@ def sliced_wasserstein(
         for some in directions.split(at_once):
             projections = [
                 _sorted_projections(band, some, *moment)
-                for band, moment in zip(bands, moments, strict=True)
+                for band, moment in zip(centred, moments, strict=True)
             ]
             parts.append(_wasserstein(*projections))
         distances.append(torch.cat(parts).mean())
@@ -237,7 +238,8 @@ def _argmin_distances(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     middle = keys.mean(dim=0)  # small numbers lose less
     queries, keys = queries - middle, (keys - middle).T
     key_norms = keys.square().sum(dim=0)
-    nearest_key, nearest_query, least = [], torch.zeros_like(key_norms).long(), torch.inf
+    nearest_key, nearest_query = [], torch.zeros_like(key_norms).long()
+    least = torch.full_like(key_norms, torch.inf)
     for start, part in zip(range(0, len(queries), CHUNK), queries.split(CHUNK), strict=True):
         distances = torch.addmm(key_norms, part, keys, alpha=-2)  # less the queries' own norms
         nearest_key.append(distances.argmin(dim=1))

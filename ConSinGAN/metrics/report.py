@@ -137,6 +137,12 @@ class _Meter:
             self.report.add_note(error)
             return None
 
+    def _network(self, name: str) -> nn.Module:
+        """A network that is there."""
+        network = getattr(self, name)
+        assert network is not None
+        return network
+
     def _try(self, compute: Callable[..., None], *arguments: Any) -> None:
         """Compute something for which pictures may be too few or too small: then a note."""
         try:
@@ -145,7 +151,7 @@ class _Meter:
             self.report.add_note(error)
 
     def _look_at_real(self) -> None:
-        self.real_statistics = networks.statistics_by_dim(self.real, self.inception)
+        self.real_statistics = networks.statistics_by_dim(self.real, self._network("inception"))
 
     def add(self, fake: Tensor) -> None:
         """Measure one picture."""
@@ -169,7 +175,7 @@ class _Meter:
             self._record(name, getattr(nearest, name))
 
     def _add_sifid(self, fake: Tensor) -> None:
-        found = networks.statistics_by_dim(fake, self.inception)
+        found = networks.statistics_by_dim(fake, self._network("inception"))
         for dim, value in networks.distances_by_dim(self.real_statistics, found).items():
             self._record(f"sifid_{dim}", value)
 
@@ -217,7 +223,7 @@ class _Meter:
 
     def _enter_lpips(self) -> None:
         pictures = [picture.to(self.device) for picture in self.for_lpips]
-        value = networks.lpips_diversity(pictures, self.perceptual)
+        value = networks.lpips_diversity(pictures, self._network("perceptual"))
         self.report.add_metric("lpips_diversity", [value])
 
     def _settings(self) -> dict[str, Any]:

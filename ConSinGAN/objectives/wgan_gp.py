@@ -28,7 +28,7 @@ class WGANGP(Objective):
     ) -> Terms:
         score_real, score_fake = mean(critic.maps(torch.cat([real, fake])))
         mixed = mix(real, fake, chance["coefficient"]).requires_grad_()
-        score = sum(scores.sum() for scores in critic.maps(mixed))
+        score = torch.stack([scores.sum() for scores in critic.maps(mixed)]).sum()
         (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
         penalty = self.options.lambda_grad * gradient_penalty(gradient)
         (score_fake - score_real + penalty).backward()

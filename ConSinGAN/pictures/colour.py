@@ -6,14 +6,18 @@ import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from ConSinGAN.pictures import icc
+from ConSinGAN.pictures.icc import Shaper
 from ConSinGAN.pictures.png import Png
 
 log = logging.getLogger(__name__)
+
+Pixels = TypeVar("Pixels", Image.Image, np.ndarray)
 
 # What comes out within one byte level of what goes in is sRGB and stays as it is, to the bit.
 SAME = 1
@@ -31,7 +35,7 @@ class Space:
     """
 
     icc: bytes | None = None
-    shaper: icc.Shaper | None = None
+    shaper: Shaper | None = None
     note: str = ""  # what there is to say about it
 
     @property
@@ -66,7 +70,8 @@ def _from_gamma(gamma: bytes, chromaticities: bytes) -> icc.Shaper | None:
     if len(chromaticities) >= 32:
         stated = np.frombuffer(chromaticities, ">u4", 8).reshape(4, 2) / 1e5  # white first
         if np.abs(stated - points).max() > SAME_POINT:
-            points = tuple((float(x), float(y)) for x, y in stated)
+            white, red, green, blue = ((float(x), float(y)) for x, y in stated)
+            points = (white, red, green, blue)
     if points[1:] == icc.SRGB_PRIMARIES and (
         exponent is None or abs(exponent / 2.2 - 1) < SAME_GAMMA
     ):
@@ -82,7 +87,7 @@ def adobe_rgb() -> Space:
     return Space(shaper=icc.make(563 / 256, icc.ADOBE_PRIMARIES, icc.D65))
 
 
-def convert(pixels: Image.Image | np.ndarray, space: Space, path: Path) -> Image.Image | np.ndarray:
+def convert(pixels: Pixels, space: Space, path: Path) -> Pixels:
     """Bring colours to sRGB; alpha is kept. A broken or unfitting profile is said and left out.
 
     pixels: a Pillow picture of 8 bits (1, L, LA, RGB, RGBA, CMYK, LAB, ...), or (H, W, C) floats
@@ -91,15 +96,15 @@ def convert(pixels: Image.Image | np.ndarray, space: Space, path: Path) -> Image
     if space.note:
         log.info("%s: %s", path, space.note)
     if space.icc is not None:
-        pixels = _apply_profile(pixels, space.icc, path)
+        pixels = cast(Pixels, _apply_profile(pixels, space.icc, path))
     elif space.shaper is not None:
-        pixels = _apply_shaper(pixels, space.shaper)
+        pixels = cast(Pixels, _apply_shaper(pixels, space.shaper))
     if isinstance(pixels, Image.Image) and pixels.mode == "LAB":
-        return _transform(pixels, ImageCms.createProfile("LAB"))
+        return _transform(pixels, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     return pixels
 
 
-def _apply_shaper(pixels: Image.Image | np.ndarray, shaper: icc.Shaper) -> Image.Image | np.ndarray:
+def _apply_shaper(pixels: Image.Image | np.ndarray, shaper: Shaper) -> Image.Image | np.ndarray:
     if isinstance(pixels, np.ndarray):
         if shaper.matrix is not None and pixels.shape[2] == 1:
             pixels = np.repeat(pixels, 3, axis=2)
@@ -115,7 +120,7 @@ def _apply_profile(
     pixels: Image.Image | np.ndarray, profile: bytes, path: Path
 ) -> Image.Image | np.ndarray:
     deep = isinstance(pixels, np.ndarray)
-    mode = {1: "L", 3: "RGB"}[pixels.shape[2]] if deep else pixels.mode
+    mode = {1: "L", 3: "RGB"}[pixels.shape[2]] if isinstance(pixels, np.ndarray) else pixels.mode
     try:
         opened = ImageCms.getOpenProfile(io.BytesIO(profile))
         space = opened.profile.xcolor_space
@@ -126,7 +131,7 @@ def _apply_profile(
             return pixels
         if wanted in ("L", "RGB") and _is_srgb(opened, wanted):
             return pixels
-        if deep:
+        if isinstance(pixels, np.ndarray):
             return _apply_deep(pixels, opened, icc.parse(profile), wanted)
         if mode == "1":
             return pixels
@@ -138,7 +143,7 @@ def _apply_profile(
 
 
 def _apply_deep(
-    pixels: np.ndarray, opened: ImageCms.ImageCmsProfile, shaper: icc.Shaper | None, mode: str
+    pixels: np.ndarray, opened: ImageCms.ImageCmsProfile, shaper: Shaper | None, mode: str
 ) -> np.ndarray:
     if mode == "RGB" and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)

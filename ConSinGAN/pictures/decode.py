@@ -77,8 +77,7 @@ def count_frames(path: Path) -> int:
         with path.open("rb") as file:
             head = file.read(8)
             if head == png.SIGNATURE:
-                stream = png.Excerpt(file, png.scan(file).segments)
-                with Image.open(stream, formats=["PNG"]) as picture:
+                with png.open_parts(file, png.scan(file).segments) as picture:
                     return _frames_of(picture)
         if head[:4] in TIFF_HEADS:
             return len(tiff.pages(path))
@@ -140,8 +139,7 @@ class Decoder:
     def _png(self) -> np.ndarray:
         with self.path.open("rb") as file:
             content = png.scan(file)
-            stream = png.Excerpt(file, content.segments)
-            with Image.open(stream, formats=["PNG"]) as picture:
+            with png.open_parts(file, content.segments) as picture:
                 still = not content.animated or picture.n_frames == 1
                 if content.bits < 16 or not still:
                     picture = self._load(picture)
@@ -325,7 +323,7 @@ class Decoder:
         picture = colour.convert(picture, colour.Space() if self.mask else space, self.path)
         if picture.mode in ("RGBA", "LA"):
             picture = picture.convert("RGBA")
-            if picture.getextrema()[3][0] < 255:
+            if np.asarray(picture)[..., 3].min() < 255:
                 self._say_transparent()
                 ground = Image.new("RGBA", picture.size, (0 if self.mask else 255,) * 3 + (255,))
                 picture = Image.alpha_composite(ground, picture)

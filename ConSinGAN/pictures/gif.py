@@ -121,7 +121,7 @@ def _cluster(sample: np.ndarray) -> np.ndarray:
     codes, counts = np.unique(_codes(sample), return_counts=True)
     colours = _colours(codes).astype(np.float64)
     far = cKDTree(centres).query(colours)[0] ** 2
-    rare = []
+    rare: list[np.ndarray] = []
     while len(centres) + len(rare) < NUM_COLOURS and far.any():
         rare.append(colours[far.argmax()])
         far = np.minimum(far, ((colours - rare[-1]) ** 2).sum(axis=1))

@@ -12,10 +12,10 @@ import itertools
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ConSinGAN.pictures import exif
 
@@ -206,12 +206,17 @@ def read_deep(file: BinaryIO, png: Png) -> np.ndarray:
 
 def _decode(file: BinaryIO, png: Png, layout: str | None) -> Image.Image:
     """Decode, taking the bytes of a pixel in another order than Pillow would."""
-    with Image.open(Excerpt(file, png.segments), formats=["PNG"]) as picture:
+    with open_parts(file, png.segments) as picture:
         if layout is not None:
             picture.tile = [with_layout(picture.tile[0], layout)]
         picture.load()
         picture.info.pop("transparency", None)
         return picture.copy()
+
+
+def open_parts(file: BinaryIO, segments: list[tuple[int, int]]) -> ImageFile.ImageFile:
+    """The PNG that some parts of a file make."""
+    return Image.open(cast(BinaryIO, Excerpt(file, segments)), formats=["PNG"])
 
 
 def with_layout(tile: tuple, layout: str | tuple) -> tuple:

@@ -11,10 +11,10 @@ import sys
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ConSinGAN.pictures.png import with_layout
 
@@ -92,7 +92,7 @@ def _describe(page: TiffPage) -> Page:
     found.raw = _is_raw(page)
     found.white = _stated_white(page, kind, bits)
     orientation = _value(page, 274)
-    found.orientation = orientation if orientation in range(1, 9) else None
+    found.orientation = int(orientation) if orientation in range(1, 9) else None
     icc = _value(page, 34675)
     found.icc = bytes(icc) if isinstance(icc, (bytes, bytearray)) else None
     extra = tuple(map(int, page.extrasamples or ()))
@@ -102,7 +102,7 @@ def _describe(page: TiffPage) -> Page:
     return found
 
 
-def _value(page: TiffPage, tag: int) -> object:
+def _value(page: TiffPage, tag: int) -> Any:
     """A tag's value, or None if it is not there or cannot be read."""
     try:
         return page.tags[tag].value if tag in page.tags else None
@@ -128,7 +128,9 @@ def _stated_white(page: TiffPage, kind: int, bits: int) -> float | None:
 def _holds_raw(page: TiffPage) -> bool:
     """Whether a file's first page is the preview of a raw picture."""
     try:
-        return DNG_VERSION in page.tags or any(map(_is_raw, page.pages or ()))
+        return DNG_VERSION in page.tags or any(
+            _is_raw(cast("TiffPage", inner)) for inner in page.pages or ()
+        )
     except Exception:
         return False
 
@@ -238,13 +240,15 @@ def interpret(values: np.ndarray, page: Page) -> Samples:
     return result
 
 
-def read_deep(picture: Image.Image, path: Path, index: int) -> np.ndarray | None:
+def read_deep(picture: ImageFile.ImageFile, path: Path, index: int) -> np.ndarray | None:
     """16 bits of an RGB or RGBA page that only Pillow can decompress, (H, W, C); None if it cannot.
 
     It keeps one byte of a sample; it is asked for the upper and then for the lower one.
     """
     arguments = picture.tile[0][3] if len(picture.tile) == 1 else None
-    layout = arguments[0] if isinstance(arguments, tuple) else None
+    if not isinstance(arguments, tuple):
+        return None
+    layout = arguments[0]
     if layout not in ("RGB;16N", "RGBA;16N"):
         return None
     name, upper = layout[:-4], "L" if sys.byteorder == "little" else "B"

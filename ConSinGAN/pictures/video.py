@@ -53,8 +53,8 @@ def _video(frames: list[np.ndarray], path: Path, fps: int) -> bytes:
     frames = _even(frames, path)
     with writer:
         writer.init_video_stream(CODECS[path.suffix], fps=fps, pixel_format=PIXELS)
-        # The plugin has no option for these: its stream does.
-        writer._video_stream.options = QUALITY[path.suffix]
+        if (stream := getattr(writer, "_video_stream", None)) is not None:
+            stream.options = QUALITY[path.suffix]  # which the plugin has no parameter for
         for frame in frames:
             writer.write_frame(frame)
     return file.getvalue()

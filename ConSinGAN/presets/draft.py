@@ -81,4 +81,4 @@ def _picture_size(config: TrainConfig) -> tuple[int, int]:
         reals, picture = beginning.read_training_picture(config)
     finally:
         package.setLevel(level)
-    return tuple((reals[-1] if picture is None else picture).shape[-2:])
+    return pyramid.size_of(reals[-1] if picture is None else picture)
