@@ -167,7 +167,10 @@ class Schema:
         """
         sections: dict[str, dict[str, Any]] = {}
         chooses = {family.option: kind for kind, family in self.families.items()}
-        for field in dataclasses.fields(config):
+        by_group = sorted(
+            dataclasses.fields(config), key=lambda f: f.metadata.get("group") == "device"
+        )
+        for field in by_group:  # device last
             if field.name in chooses:
                 sections[chooses[field.name]] = {"name": getattr(config, field.name)}
             elif field.metadata:

@@ -306,8 +306,15 @@ EVALUATE: list[Case] = [
     ("--size 1000000 1000000", "--size"),
     ("--naive_img naive.png", "--naive_img"),
     ("--mask naive_mask.png", "--mask"),
-    ("--loop", "--loop: the model was trained for generation"),
-    ("--fps 60", "--fps 60: a GIF cannot show more than 50 frames per second"),
+    ("--loop", "--loop is an option of --task animation"),
+    ("--task other", "--task"),
+    ("--task editing", "samples"),
+    ("--task animation --fps 60", "--num_samples is an option of"),
+    ("--format mp4", "--format mp4: --task samples"),
+    ("--format bmp", "--format"),
+    ("--window 0 0 5", "--window"),
+    ("--window 0 0 500 5", "window"),
+    ("--window 0 0 0 5", "window"),
     *number_cases(EVAL_COUNTS, ("seed", "gpu"), EVAL_RATES, ()),
     *too_large_cases(EVAL_TOO_LARGE),
     ("--num_frames 1", "--num_frames"),
@@ -339,7 +346,7 @@ COMPOSE: list[Case] = [
 @pytest.mark.parametrize(("words", "pattern"), EVALUATE)
 @pytest.mark.usefixtures("unchanged")
 def test_evaluation_refuses(words: str, pattern: str, script: Script) -> None:
-    good = ["--model_dir", "runs/generation", "--num_samples", 1, "--num_frames", 2]
+    good = ["--model_dir", "runs/generation", "--num_samples", 1]
     if "gpu" not in words:
         good.append("--not_cuda")
     assert_refused(script(evaluate_model, *good, *words.split(" ")), pattern)

@@ -196,7 +196,7 @@ def test_previews_never_end_a_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from ConSinGAN.modes.base import Mode
+    from ConSinGAN.tasks.samples import Samples
 
     caplog.set_level(logging.WARNING, "ConSinGAN")
     options = {"input_name": write_picture(tmp_path / "a.png"), "output_dir": tmp_path, **TINY}
@@ -206,7 +206,7 @@ def test_previews_never_end_a_run(
         torch.rand(3)  # whatever it did before it failed
         raise error
 
-    monkeypatch.setattr(Mode, "preview", fail)
+    monkeypatch.setattr(Samples, "preview", fail)
     run = ConSinGAN.train(**options, precision="fp32")
     assert torch.equal(ConSinGAN.load(run).reconstruct(), expected)
     assert len(caplog.messages) == 2

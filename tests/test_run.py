@@ -201,7 +201,7 @@ def test_tensors_that_do_not_fit_are_refused(
         ("nfc: 4", "nfc: [", "config.yaml"),
         ("ker_size: 3", "ker_size: 4", "(netG|--ker_size)"),
         ("train_stages: 2", "train_stages: 3", "not finished"),
-        ("train_mode: generation", "train_mode: other", "--train_mode"),
+        ("name: generation", "name: other", "--train_mode"),
     ],
 )
 def test_damaged_config_files(run: RunDirectory, old: str, new: str, word: str) -> None:

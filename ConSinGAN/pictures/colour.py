@@ -119,7 +119,6 @@ def _apply_shaper(pixels: Image.Image | np.ndarray, shaper: Shaper) -> Image.Ima
 def _apply_profile(
     pixels: Image.Image | np.ndarray, profile: bytes, path: Path
 ) -> Image.Image | np.ndarray:
-    deep = isinstance(pixels, np.ndarray)
     mode = {1: "L", 3: "RGB"}[pixels.shape[2]] if isinstance(pixels, np.ndarray) else pixels.mode
     try:
         opened = ImageCms.getOpenProfile(io.BytesIO(profile))
