@@ -48,7 +48,7 @@ def resume(
     Raises UsageError if they are not harmless, or if the run is in use or damaged.
     """
     for name in LAYERS:
-        if typed.get(name):
+        if typed.get(name) not in (None, False):
             raise UsageError(f"--resume takes its options from the run: leave --{name} away")
     typed = {name: value for name, value in typed.items() if name not in LAYERS}
     config = resumed(saved.read_config(saved.locate(path, "--resume")), typed)
@@ -68,7 +68,7 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     """
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
-    values = FileValues({}, {}) if file is None else _read_file(file)
+    values = FileValues({}, {}) if file is None else _read_file(file, flags)
     of_run = None
     model_dir = {**values, **flags}.get("model_dir")
     if {**values, **flags}.get("fine_tune") and model_dir is not None:
@@ -93,11 +93,15 @@ def _preset_name(flags: dict[str, Any]) -> str | None:
     return None if name is None else PRESETS.find(name).name
 
 
-def _read_file(path: str | Path) -> FileValues:
-    """The values of a --config file, each known to be possible."""
-    values = migrate.to_current(read_yaml(path), str(path))
+def _read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
+    """The values of a --config file, each known to be possible.
+
+    A run writes down all that its components have; where flags choose others, that is no mistake.
+    """
+    written = read_yaml(path)
+    values = migrate.to_current(written, str(path))
     SCHEMA.check(values, str(path))
-    return values
+    return migrate.without_strangers(values, flags) if migrate.is_of_a_run(written) else values
 
 
 def resolve(

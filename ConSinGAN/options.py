@@ -235,14 +235,18 @@ def new_parser(description: str) -> argparse.ArgumentParser:
 def add_flag(
     group: argparse._ArgumentGroup, cls: type, name: str,
     special: Mapping[str, Mapping[str, Any]] | None = None,
+    summaries: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
     """Add the flag of one field of `cls`.
 
     special: names of cases (modes, say) to the defaults that hold there, for the help text.
+    summaries: what is to be said there about its choices, if that is more than their names.
     """
     spec = field_of(cls, name)
     meta, kind = spec.metadata, scalar_type(cls, name)
-    text = meta["help"] + _default_text(spec, special or {})
+    about = "; ".join(f"{choice}: {text}" for choice, text in (summaries or {}).items() if text)
+    text = meta["help"] + (f"; {about.replace('%', '%%')}" if about else "")
+    text += _default_text(spec, special or {})
     if kind is bool:
         negatable = spec.default or meta["negatable"]
         action = argparse.BooleanOptionalAction if negatable else "store_true"
