@@ -102,7 +102,7 @@ class Schema:
             try:
                 checked[name] = check_value(self.options[name].cls, name, value)
             except UsageError as error:
-                raise UsageError(f"{where}: {error}" if where else str(error)) from None
+                raise UsageError(f"{where}: {error.marked}" if where else error.marked) from None
         return checked
 
     def chosen(self, *layers: Mapping[str, Any]) -> dict[str, str]:
@@ -125,8 +125,8 @@ class Schema:
             flag, actual = self.families[owned.kind].option, chosen[owned.kind]
             where = _where(values, name, source)
             raise UsageError(
-                f"{f'{where}: ' if where else ''}--{name} is an option of --{flag} "
-                f"{' and '.join(owned.owners)}, and this is --{flag} {actual}; leave it away"
+                f"{f'{where}: ' if where else ''}`{name}` is an option of `{flag}` "
+                f"{' and '.join(owned.owners)}, and this is `{flag}` {actual}; leave it away"
             )
 
     def build(self, *layers: Mapping[str, Any], typed: Mapping[str, Any] | None = None) -> Any:

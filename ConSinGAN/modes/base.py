@@ -78,7 +78,7 @@ class Mode:
 
     def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
-        raise UsageError(f"--model_dir: a model trained for {self.name} makes no composites")
+        raise UsageError(f"`model_dir`: a model trained for {self.name} makes no composites")
 
     def read_naive(self, config: TrainConfig, shapes: Sequence[tuple[int, int]]) -> Naive | None:
         """The picture of --naive_img, if any.
