@@ -31,7 +31,7 @@ def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
     """
     typed = SCHEMA.check(flags)
     if typed.get("model_dir") is None:
-        raise UsageError("--model_dir is needed: the run directory of a trained model")
+        raise UsageError("`model_dir` is needed: the run directory of a trained model")
     if "task" in typed:
         SCHEMA.check_owners(typed, {"task": typed["task"]})
     run = saved.read_config(saved.locate(typed["model_dir"]))
@@ -39,11 +39,11 @@ def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
     config = SCHEMA.build({"task": mode.default_task}, typed=typed)
     check_device(config)
     if config.inception_weights is not None and not config.metrics:
-        raise UsageError("--inception_weights is for the metrics: add --metrics or leave it away")
+        raise UsageError("`inception_weights` is for the metrics: add `metrics` or leave it away")
     task = TASKS.load(config.task)()
     if reason := task.unsuited(mode, run):
         suited = ", ".join(suited_tasks(run))
-        raise UsageError(f"--task {task.name}: {reason}; what this model can do: {suited}")
+        raise UsageError(f"`task` {task.name}: {reason}; what this model can do: {suited}")
     task.check_flags(config)
     return config, task
 
@@ -89,7 +89,7 @@ def evaluate(flags: Mapping[str, Any]) -> str:
     task.check(model, config)
     if config.output_dir is None:
         folder = saved.inside(saved.locate(str(config.model_dir)), "Evaluation")
-        results = Results(folder, "--model_dir")
+        results = Results(folder, "`model_dir`")
     else:
         results = Results(Path(config.output_dir))
     if config.metrics:

@@ -60,7 +60,7 @@ def checked_seed(seed: object) -> int | list[int]:
 
 def _checked_number(number: object) -> int:
     if type(number) is not int or not 0 <= number < 2**63:
-        raise UsageError(f"--seed takes a whole number from 0 to 2^63 - 1, not {number!r}")
+        raise UsageError(f"`seed` takes a whole number from 0 to 2^63 - 1, not {number!r}")
     return number
 
 

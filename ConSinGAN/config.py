@@ -48,7 +48,7 @@ class DeviceConfig:
 def check_device(config: DeviceConfig) -> None:
     """Raise UsageError if the device flags contradict each other."""
     if config.gpu is not None and config.not_cuda:
-        raise UsageError(f"--gpu {config.gpu} and --not_cuda exclude each other")
+        raise UsageError(f"`gpu` {config.gpu} and `not_cuda` exclude each other")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -14,10 +15,15 @@ from typing import ClassVar
 from ConSinGAN import console
 
 MAX_MESSAGE = 1000
+OPTION = re.compile(r"(?<![^\s(/])`([A-Za-z]\w*)`")  # how a message marks an option's name
 
 
 class ConSinGANError(Exception):
-    """A failure with a message for the user: one line, names the flag or file, says what to do."""
+    """A failure with a message for the user: one line, names the option or file, says what to do.
+
+    Options are marked in the message, "`niter` must be at least 1": as an exception's text that is
+    "niter must be at least 1", and only scripts, whose options are flags, say "--niter ...".
+    """
 
     exit_code = 1
     prefix: ClassVar[str] = "error: "  # before the message on the screen
@@ -27,7 +33,18 @@ class ConSinGANError(Exception):
         line = " ".join(message.splitlines())
         if len(line) > MAX_MESSAGE:
             line = f"{line[: MAX_MESSAGE // 2]} … {line[-MAX_MESSAGE // 2 + 3 :]}"
-        super().__init__(line)
+        self.marked = line
+        super().__init__(OPTION.sub(r"\1", line))
+
+    @property
+    def option(self) -> str | None:
+        """The first option that the message names, if it names one."""
+        found = OPTION.search(self.marked)
+        return found[1] if found else None
+
+    def for_scripts(self) -> str:
+        """The message with options as they are typed."""
+        return OPTION.sub(r"--\1", self.marked)
 
 
 class UsageError(ConSinGANError):
@@ -76,7 +93,7 @@ def run_script(main: Callable[[], None]) -> int:
             main()
             console.flush()
     except ConSinGANError as error:
-        return _end(f"{error.prefix}{error}", error.exit_code)
+        return _end(f"{error.prefix}{error.for_scripts()}", error.exit_code)
     except OSError as error:  # disk full, read-only or vanished directory
         return _end(f"error: {describe(error)}", 1)
     except KeyboardInterrupt:

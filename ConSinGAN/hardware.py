@@ -35,8 +35,8 @@ def select_device(config: DeviceConfig) -> torch.device:
         if config.gpu >= num_cards:
             there = f"only {num_cards}" if num_cards else "no"
             raise UsageError(
-                f"--gpu {config.gpu}: this machine has {there} CUDA device(s), counted from 0; "
-                "leave the flag away or use --not_cuda"
+                f"`gpu` {config.gpu}: this machine has {there} CUDA device(s), counted from 0; "
+                "leave it away or use `not_cuda`"
             )
         return torch.device("cuda", config.gpu)
     if num_cards:
@@ -65,7 +65,7 @@ def select_precision(precision: str, device: torch.device) -> torch.dtype:
     else:
         fast = works = False
     if precision == "bf16" and not works:
-        raise UsageError(f"--precision bf16 does not work on this {device.type}; use fp32 or auto")
+        raise UsageError(f"`precision` bf16 does not work on this {device.type}; use fp32 or auto")
     return torch.bfloat16 if fast or precision == "bf16" else torch.float32
 
 
@@ -89,8 +89,8 @@ def check_training_size(
     text = f"about {needed / 2**30:.1f} GiB of memory at {size[1]}x{size[0]} pixels"
     if needed > memory(device):
         raise UsageError(
-            f"--max_size {max_size}: training needs {text}, and there are "
-            f"{memory(device) / 2**30:.1f}; lower --max_size, --nfc or --num_layer"
+            f"`max_size` {max_size}: training needs {text}, and there are "
+            f"{memory(device) / 2**30:.1f}; lower `max_size`, `nfc` or `num_layer`"
         )
     if needed > 2**30:
         log.info("training needs %s; lower --max_size or --nfc to need less", text)

@@ -24,7 +24,7 @@ EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
 def read_image(
     path: str | Path,
     channels: int = 3,
-    flag: str = "--input_name",
+    flag: str = "`input_name`",
     max_megapixels: float = 100.0,
     frame: int | None = None,
 ) -> Tensor:
@@ -54,7 +54,7 @@ def as_written(image: Tensor) -> Tensor:
     return _to_tensor(to_bytes(image)[0] / 255.0)
 
 
-def read_mask(path: str | Path, flag: str = "--mask", max_megapixels: float = 100.0) -> Tensor:
+def read_mask(path: str | Path, flag: str = "`mask`", max_megapixels: float = 100.0) -> Tensor:
     """Read a mask: a (1, 1, H, W) float32 tensor in [0, 1], the picture's luminance.
 
     Transparent parts count as black; of labels (0 and 1, say) all but the ground are white.

@@ -48,10 +48,10 @@ def resume(
     Raises UsageError if they are not harmless, or if the run is in use or damaged.
     """
     for name in LAYERS:
-        if typed.get(name):
-            raise UsageError(f"--resume takes its options from the run: leave --{name} away")
+        if typed.get(name) not in (None, False):
+            raise UsageError(f"`resume` takes its options from the run: leave `{name}` away")
     typed = {name: value for name, value in typed.items() if name not in LAYERS}
-    config = resumed(saved.read_config(saved.locate(path, "--resume")), typed)
+    config = resumed(saved.read_config(saved.locate(path, "`resume`")), typed)
     from ConSinGAN import training
 
     return training.resume(path, config, watchers)
@@ -68,7 +68,7 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     """
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
-    values = FileValues({}, {}) if file is None else _read_file(file)
+    values = FileValues({}, {}) if file is None else _read_file(file, flags)
     of_run = None
     model_dir = {**values, **flags}.get("model_dir")
     if {**values, **flags}.get("fine_tune") and model_dir is not None:
@@ -88,16 +88,20 @@ def _preset_name(flags: dict[str, Any]) -> str | None:
     """Take the preset out of the flags."""
     name, draft = flags.pop("preset", None), flags.pop("draft", None)
     if draft and name not in (None, "draft"):
-        raise UsageError(f"--draft is --preset draft, which excludes --preset {name}")
+        raise UsageError(f"`preset` {name}: `draft` stands for `preset` draft; leave one away")
     name = "draft" if draft else name
     return None if name is None else PRESETS.find(name).name
 
 
-def _read_file(path: str | Path) -> FileValues:
-    """The values of a --config file, each known to be possible."""
-    values = migrate.to_current(read_yaml(path), str(path))
+def _read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
+    """The values of a --config file, each known to be possible.
+
+    A run writes down all that its components have; where flags choose others, that is no mistake.
+    """
+    written = read_yaml(path)
+    values = migrate.to_current(written, str(path))
     SCHEMA.check(values, str(path))
-    return values
+    return migrate.without_strangers(values, flags) if migrate.is_of_a_run(written) else values
 
 
 def resolve(
@@ -137,8 +141,8 @@ def _check_naive(config: TrainConfig, mode: Mode) -> None:
         return
     others = " and ".join(m.name for m in modes.all_modes() if m.takes_naive)
     what = "has no use for it" if not config.fine_tune else "has no fine-tuning"
-    flag = "--naive_img" if not config.fine_tune else "--fine_tune"
-    raise UsageError(f"{flag}: --train_mode {mode.name} {what}; {others} have")
+    flag = "`naive_img`" if not config.fine_tune else "`fine_tune`"
+    raise UsageError(f"{flag}: `train_mode` {mode.name} {what}; {others} have")
 
 
 def _scope(name: str) -> Scope:
@@ -151,14 +155,14 @@ def _inherited(of_run: TrainConfig, typed: Mapping[str, Any]) -> dict[str, Any]:
     mode = typed.get("train_mode", of_run.train_mode)
     if mode != of_run.train_mode:
         raise UsageError(
-            f"--model_dir: the model was trained for {of_run.train_mode}, "
-            f"not for --train_mode {mode}"
+            f"`model_dir`: the model was trained for {of_run.train_mode}, "
+            f"not for `train_mode` {mode}"
         )
     for name, value in flat.items():
         if _scope(name) == Scope.ARCHITECTURE and typed.get(name, value) != value:
             raise UsageError(
-                f"--{name} {typed[name]}: the model in --model_dir was trained with {value}; "
-                "leave the flag away or train a new model"
+                f"`{name}` {typed[name]}: the model in `model_dir` was trained with {value}; "
+                "leave it away or train a new model"
             )
     handed_on = (Scope.ARCHITECTURE, Scope.TRAINING)
     return {name: value for name, value in flat.items() if _scope(name) in handed_on}
@@ -206,7 +210,7 @@ def resumed(config: TrainConfig, typed: Mapping[str, Any]) -> TrainConfig:
         if _scope(name) not in changeable and value != flat.get(name):
             hint = " (fine-tuning goes on with a finished model)" if name == "niter" else ""
             raise UsageError(
-                f"--{name} {value}: the run in --resume has {flat.get(name)}, and that cannot "
+                f"`{name}` {value}: the run in `resume` has {flat.get(name)}, and that cannot "
                 f"change on the way; start a new run{hint}"
             )
     changed = {name: v for name, v in typed.items() if _scope(name) in changeable}
@@ -216,25 +220,25 @@ def resumed(config: TrainConfig, typed: Mapping[str, Any]) -> TrainConfig:
 def _check_whole(config: TrainConfig) -> None:
     """Check what no single field can tell."""
     if config.ker_size % 2 == 0:
-        raise UsageError(f"--ker_size must be odd, not {config.ker_size}")
+        raise UsageError(f"`ker_size` must be odd, not {config.ker_size}")
     if config.padd_size > config.ker_size // 2:
         raise UsageError(
-            f"--padd_size must be at most {config.ker_size // 2} for --ker_size {config.ker_size}, "
+            f"`padd_size` must be at most {config.ker_size // 2} for `ker_size` {config.ker_size}, "
             f"not {config.padd_size}"
         )
     if config.min_size < config.critic_field:
         raise UsageError(
-            f"--min_size must be at least {config.critic_field}, not {config.min_size}: so many "
-            "pixels the critic's convolutions see (fewer with a smaller --num_layer or --ker_size)"
+            f"`min_size` must be at least {config.critic_field}, not {config.min_size}: so many "
+            "pixels the critic's convolutions see (fewer with a smaller `num_layer` or `ker_size`)"
         )
     if config.nc_im == 2:
-        raise UsageError("--nc_im must be 3 (colour) or 1 (grey), not 2")
+        raise UsageError("`nc_im` must be 3 (colour) or 1 (grey), not 2")
     if config.max_size < config.min_size:
         raise UsageError(
-            f"--max_size {config.max_size} is smaller than --min_size {config.min_size}"
+            f"`max_size` {config.max_size} is smaller than `min_size` {config.min_size}"
         )
     check_device(config)
     if config.fine_tune and config.model_dir is None:
-        raise UsageError("--fine_tune needs --model_dir, the run directory of a trained model")
+        raise UsageError("`fine_tune` needs `model_dir`, the run directory of a trained model")
     if config.model_dir is not None and not config.fine_tune:
-        raise UsageError("--model_dir is for fine-tuning: add --fine_tune or leave it away")
+        raise UsageError("`model_dir` is for fine-tuning: add `fine_tune` or leave it away")

@@ -37,30 +37,37 @@ def to_current(values: FileValues, source: str) -> FileValues:
     if version > FORMAT:
         raise UsageError(f"{source}: was written by a newer version (format {version}, this one "
                          f"knows {FORMAT}); update the toolkit")  # fmt: skip
-    about = values.get("run")
-    of_a_run = version == 1 and isinstance(about, dict) and about.keys() <= ABOUT_1
-    dropped = {"format", "about"} | ({"run"} if of_a_run else set())
+    first = version == 1 and is_of_a_run(values)
+    dropped = {"format", "about"} | ({"run"} if first else set())
     kept = {name: value for name, value in values.items() if name not in dropped}
     flat = SCHEMA.from_sections(FileValues(kept, values.lines, values.inner), source)
-    if not of_a_run:
-        return flat
-    return FileValues(THEN_1 | _without_strangers(flat), flat.lines)
+    return without_strangers(FileValues(THEN_1 | flat, flat.lines)) if first else flat
 
 
-def _without_strangers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without options of components that are not chosen."""
+def is_of_a_run(values: Mapping[str, Any]) -> bool:
+    """Whether a run wrote the file itself: then it tells about the run, too."""
+    if values.get("format", 1) != 1:
+        return "about" in values
+    about = values.get("run")
+    return isinstance(about, dict) and about.keys() <= ABOUT_1
+
+
+def without_strangers(values: FileValues, flags: Mapping[str, Any] | None = None) -> FileValues:
+    """Without options of components that are not chosen. flags: choose, too, and are stronger."""
+    layers = [{k: v for k, v in layer.items() if k in _CHOICES} for layer in (values, flags or {})]
     try:
-        chosen = SCHEMA.chosen(SCHEMA.check({k: v for k, v in values.items() if k in _CHOICES}))
+        chosen = SCHEMA.chosen(*(SCHEMA.check(layer) for layer in layers))
     except UsageError:
-        return dict(values)  # is complained about where lines are known
+        return values  # is complained about where lines are known
     options = SCHEMA.options
-    return {
+    kept = {
         name: value
         for name, value in values.items()
         if name not in options
         or not options[name].owners
         or chosen[options[name].kind] in options[name].owners
     }
+    return FileValues(kept, values.lines)
 
 
 _CHOICES = {family.option for family in SCHEMA.families.values()}

@@ -35,14 +35,14 @@ def load_naive(
     training picture, as it was read and at the finest stage. frame: of `path`.
     Raises UsageError if a file cannot be read, its aspect ratio is another or the mask is empty.
     """
-    picture = images.read_image(path, channels, "--naive_img", max_megapixels, frame)
-    check_aspect(f"--naive_img {path}", picture, shapes, "the training picture")
+    picture = images.read_image(path, channels, "`naive_img`", max_megapixels, frame)
+    check_aspect(f"`naive_img` {path}", picture, shapes, "the training picture")
     found = images.find_mask(path) if mask_path is None else mask_path
     if found is None:
         return Naive(picture, None)
-    mask = images.read_mask(found, "--mask", max_megapixels)
-    check_aspect(f"--mask {found}", mask, [size_of(picture)], "the naive picture")
-    check_mask(f"--mask {found}", mask)
+    mask = images.read_mask(found, "`mask`", max_megapixels)
+    check_aspect(f"`mask` {found}", mask, [size_of(picture)], "the naive picture")
+    check_mask(f"`mask` {found}", mask)
     white = (mask >= 0.5).double().mean().item()
     if white > NEARLY_ALL:
         log.warning(

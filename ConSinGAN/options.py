@@ -92,7 +92,7 @@ def check_value(cls: type, name: str, value: Any) -> Any:
         return None
     if isinstance(meta["metavar"], tuple):
         if not isinstance(value, (list, tuple)) or len(value) != len(meta["metavar"]):
-            raise UsageError(f"--{name} takes {len(meta['metavar'])} numbers, not {value!r}")
+            raise UsageError(f"`{name}` takes {len(meta['metavar'])} numbers, not {value!r}")
         return tuple(_check_scalar(name, kind, meta, v) for v in value)
     return _check_scalar(name, kind, meta, value)
 
@@ -107,19 +107,19 @@ def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
     if meta["metavar"] in PATHS and isinstance(value, str) and value.startswith("~"):
         value = os.path.expanduser(value)  # noqa: PTH111 (a Path would change other spellings)
     if type(value) is not kind:
-        raise UsageError(f"--{name} takes {_KIND[kind]}, not {value!r}")
+        raise UsageError(f"`{name}` takes {_KIND[kind]}, not {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"--{name} must be finite, not {value}")
+        raise UsageError(f"`{name}` must be finite, not {value}")
     if meta["low"] is not None and value < meta["low"]:
-        raise UsageError(f"--{name} must be at least {meta['low']}, not {value}")
+        raise UsageError(f"`{name}` must be at least {meta['low']}, not {value}")
     if meta["high"] is not None and value > meta["high"]:
         if meta["too_high"]:
-            raise UsageError(f"--{name} {value}: {meta['too_high']}")
-        raise UsageError(f"--{name} must be at most {meta['high']}, not {value}")
+            raise UsageError(f"`{name}` {value}: {meta['too_high']}")
+        raise UsageError(f"`{name}` must be at most {meta['high']}, not {value}")
     if meta["above"] is not None and value <= meta["above"]:
-        raise UsageError(f"--{name} must be greater than {meta['above']}, not {value}")
+        raise UsageError(f"`{name}` must be greater than {meta['above']}, not {value}")
     if meta["choices"] is not None and value not in meta["choices"]:
-        raise UsageError(f"--{name} must be one of {', '.join(meta['choices'])}; not {value!r}")
+        raise UsageError(f"`{name}` must be one of {', '.join(meta['choices'])}; not {value!r}")
     return value
 
 
@@ -144,14 +144,14 @@ class FileValues(dict[str, Any]):
 def read_yaml(path: str | Path) -> FileValues:
     """Read a YAML file of option values. Raises UsageError naming the file if it is not one."""
     if not str(path):
-        raise UsageError("--config needs the name of a YAML file")
+        raise UsageError("`config` needs the name of a YAML file")
     try:
         file = Path(path).expanduser()
         if file.stat().st_size > 2**20:
             raise UsageError(f"{path}: too large for a file of options")
         return parse_yaml(file.read_text(encoding="utf-8"), path)
     except OSError as error:
-        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"`config` {path}: cannot be read: {error.strerror}") from error
     except (ValueError, RuntimeError) as error:  # no UTF-8, no name for a file, ~nobody
         raise UsageError(f"{path}: not a YAML file") from error
 
@@ -235,14 +235,18 @@ def new_parser(description: str) -> argparse.ArgumentParser:
 def add_flag(
     group: argparse._ArgumentGroup, cls: type, name: str,
     special: Mapping[str, Mapping[str, Any]] | None = None,
+    summaries: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
     """Add the flag of one field of `cls`.
 
     special: names of cases (modes, say) to the defaults that hold there, for the help text.
+    summaries: what is to be said there about its choices, if that is more than their names.
     """
     spec = field_of(cls, name)
     meta, kind = spec.metadata, scalar_type(cls, name)
-    text = meta["help"] + _default_text(spec, special or {})
+    about = "; ".join(f"{choice}: {text}" for choice, text in (summaries or {}).items() if text)
+    text = meta["help"] + (f"; {about.replace('%', '%%')}" if about else "")
+    text += _default_text(spec, special or {})
     if kind is bool:
         negatable = spec.default or meta["negatable"]
         action = argparse.BooleanOptionalAction if negatable else "store_true"

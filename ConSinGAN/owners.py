@@ -2,7 +2,7 @@
 
 A `Schema` is one script's. Its core is a dataclass of options; every family adds the options of its
 components (see `registry`), of which only the chosen ones' count. All are spoken of by their name
-alone, which therefore is given once, unless components share a class of options.
+alone, which therefore is given once, unless components of a family share a class of options.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Schema:
                     continue
                 for field in dataclasses.fields(cls):
                     before = found.get(field.name)
-                    if before is not None and before.cls is not cls:
+                    if before is not None and (before.cls, before.kind) != (cls, kind):
                         raise TypeError(f"two options are called {field.name!r}")
                     others = before.owners if before else ()
                     found[field.name] = Owned(cls, kind, (*others, component.name))
@@ -66,13 +66,17 @@ class Schema:
     ) -> argparse.ArgumentParser:
         """A parser with a flag for every option, grouped by owner; untyped flags are left out."""
         parser = new_parser(description)
+        summaries = {
+            family.option: {name: one.summary for name, one in family.components.items()}
+            for family in self.families.values()
+        }
         titles: dict[str, list[str]] = {}
         for name, owned in self.options.items():
             titles.setdefault(self._title(name, owned), []).append(name)
         for title in sorted(titles, key="device".__eq__):  # device last
             group = parser.add_argument_group(title)
             for name in titles[title]:
-                add_flag(group, self.options[name].cls, name, special)
+                add_flag(group, self.options[name].cls, name, special, summaries.get(name, {}))
         return parser
 
     def _title(self, name: str, owned: Owned) -> str:
@@ -98,7 +102,7 @@ class Schema:
             try:
                 checked[name] = check_value(self.options[name].cls, name, value)
             except UsageError as error:
-                raise UsageError(f"{where}: {error}" if where else str(error)) from None
+                raise UsageError(f"{where}: {error.marked}" if where else error.marked) from None
         return checked
 
     def chosen(self, *layers: Mapping[str, Any]) -> dict[str, str]:
@@ -121,8 +125,8 @@ class Schema:
             flag, actual = self.families[owned.kind].option, chosen[owned.kind]
             where = _where(values, name, source)
             raise UsageError(
-                f"{f'{where}: ' if where else ''}--{name} is an option of --{flag} "
-                f"{' and '.join(owned.owners)}, and this is --{flag} {actual}; leave it away"
+                f"{f'{where}: ' if where else ''}`{name}` is an option of `{flag}` "
+                f"{' and '.join(owned.owners)}, and this is `{flag}` {actual}; leave it away"
             )
 
     def build(self, *layers: Mapping[str, Any], typed: Mapping[str, Any] | None = None) -> Any:
@@ -192,6 +196,12 @@ class Schema:
         groups = {m["group"] for m in metadata if m} | set(self.families)
         for key, value in values.items():
             inner = values.inner.get(key)
+            if key in groups and key not in self.options and not isinstance(value, dict):
+                if value is None:  # all that was in it is commented out, say
+                    continue
+                where = _where(values, key, source)
+                raise UsageError(f"{where}: {key!r} is a section: its options stand below it, "
+                                 "moved in")  # fmt: skip
             if not isinstance(value, dict) or inner is None:
                 entries = {key: (value, values.lines.get(key))}
             elif key not in groups:
@@ -201,10 +211,11 @@ class Schema:
             else:
                 entries = {self._name_in(key, n): (v, inner.get(n)) for n, v in value.items()}
             for name, (one, line) in entries.items():
+                where = f"{source}, line {line}" if line else source
                 if name in flat:
-                    raise UsageError(f"{source}, line {line}: {name!r} is there twice")
+                    raise UsageError(f"{where}: {name!r} is there twice")
                 if isinstance(value, dict) and name in self.options:
-                    self._check_section(key, name, f"{source}, line {line}")
+                    self._check_section(key, name, where)
                 flat[name] = one
                 if line is not None:
                     lines[name] = line

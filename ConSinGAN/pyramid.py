@@ -51,7 +51,7 @@ def stage_sizes(
     Raises UsageError if the picture is too small for the flags.
     """
     if num_stages < 2:
-        raise UsageError(f"--train_stages must be at least 2, not {num_stages}")
+        raise UsageError(f"`train_stages` must be at least 2, not {num_stages}")
     finest = scaled_size(size, finest_scale(size, max_size))
     if min(finest) < min_size:
         raise UsageError(_too_small(size, finest, min_size, max_size, least))
@@ -63,14 +63,14 @@ def _too_small(
     size: tuple[int, int], finest: tuple[int, int], min_size: int, max_size: int, least: int
 ) -> str:
     """What to do about a picture whose finest stage is smaller than the coarsest shall be."""
-    picture = f"--min_size {min_size}: the picture of {size[1]}x{size[0]} pixels"
-    lower = f"lower --min_size to {min(finest)}, or " if min(finest) >= least else ""
+    picture = f"`min_size` {min_size}: the picture of {size[1]}x{size[0]} pixels"
+    lower = f"lower `min_size` to {min(finest)}, or " if min(finest) >= least else ""
     if min(size) < min_size:  # so it is, and no --max_size makes it larger
         return f"{picture} is too small; {lower}use a larger picture"
     needed = math.ceil(min_size * max(size) / min(size))  # then the shorter side is min_size
     return (
-        f"{picture} is only {finest[1]}x{finest[0]} at the finest stage with --max_size "
-        f"{max_size}; {lower}raise --max_size to {needed}"
+        f"{picture} is only {finest[1]}x{finest[0]} at the finest stage with `max_size` "
+        f"{max_size}; {lower}raise `max_size` to {needed}"
     )
 
 

@@ -71,8 +71,8 @@ class Family:
 
     def find(self, name: str) -> Component:
         """The component of that name. Raises UsageError if there is none."""
-        if name not in self.components:
-            raise UsageError(f"--{self.option} must be one of {', '.join(self.names())}; "
+        if name not in self.names():  # which asks nothing of the value
+            raise UsageError(f"`{self.option}` must be one of {', '.join(self.names())}; "
                              f"not {name!r}")  # fmt: skip
         return self.components[name]
 

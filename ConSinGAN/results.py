@@ -29,7 +29,7 @@ class Results:
     wrote stays and is listed.
     """
 
-    def __init__(self, folder: Path, flag: str = "--output_dir") -> None:
+    def __init__(self, folder: Path, flag: str = "`output_dir`") -> None:
         """flag: what to blame, and to say, if the folder cannot be written."""
         self.folder, self.flag = folder, flag
         self._before: dict[str, str] = {}  # name: checksum, of the evaluations before
@@ -66,7 +66,7 @@ class Results:
     def __enter__(self) -> Results:
         """Raises UsageError if the folder cannot be written."""
         if reason := self.why_unwritable():
-            hint = "" if self.flag == "--output_dir" else "; name another folder with --output_dir"
+            hint = "" if self.flag == "`output_dir`" else "; name another folder with `output_dir`"
             raise UsageError(f"{self.flag} {self.folder}: cannot be written: {reason}{hint}")
         self.folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -83,7 +83,7 @@ def _rename_to_free(folder: Path, path: Path) -> Path:
 class RunDirectory:
     """One training run on disk."""
 
-    def __init__(self, path: str | Path, flag: str = "--model_dir") -> None:
+    def __init__(self, path: str | Path, flag: str = "`model_dir`") -> None:
         self.path, self.flag = Path(path), flag
         self.finished = False  # by this process
 
@@ -110,7 +110,7 @@ class RunDirectory:
             new.path.mkdir(parents=True)
         except OSError as error:
             raise UsageError(
-                f"--output_dir {config.output_dir}: cannot make {path}: {error.strerror}"
+                f"`output_dir` {config.output_dir}: cannot make {path}: {error.strerror}"
             ) from error
         try:
             files.write_atomic(new.path / saved.CONFIG, saved.write_config(config, about))
@@ -123,7 +123,7 @@ class RunDirectory:
             raise
 
     @classmethod
-    def open(cls, path: str | Path, flag: str = "--model_dir") -> RunDirectory:
+    def open(cls, path: str | Path, flag: str = "`model_dir`") -> RunDirectory:
         """A run directory that exists. Raises UsageError naming the flag if it is not one."""
         return cls(saved.locate(path, flag), flag)
 
@@ -249,9 +249,9 @@ class RunDirectory:
             return reals, picture
         if picture is None:
             raise UsageError(
-                f"--{changed[0]} {getattr(config, changed[0])}: the run in --model_dir has "
+                f"`{changed[0]}` {getattr(config, changed[0])}: the run in `model_dir` has "
                 f"{getattr(saved, changed[0])} and does not keep its picture in full size; name it "
-                "with --input_name"
+                "with `input_name`"
             )
         return modes.get(config.train_mode).make_pyramid(picture, config), picture
 

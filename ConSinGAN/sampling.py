@@ -149,7 +149,7 @@ class ImageModel:
             names = ("scale_h", "scale_w")
             sizes = self.scaled_sizes(*map(partial(check_value, Samples), names, factors))
         frame = self._frame(sizes, window)
-        flag = "--size" if size is not None else "--scale_h/--scale_w"
+        flag = "`size`" if size is not None else "`scale_h`/`scale_w`"
         if too_large := hardware.why_too_large(
             self.generator.drawing_memory(frame.places[-1].size), self.device
         ):
@@ -164,11 +164,11 @@ class ImageModel:
             return self.generator.frame(sizes)
         numbers = plain_all(window)
         if not isinstance(numbers, tuple) or [type(n) for n in numbers] != [int] * 4:
-            raise UsageError(f"window takes (top, left, height, width) in pixels, not {window!r}")
+            raise UsageError(f"`window` takes (top, left, height, width) in pixels, not {window!r}")
         try:
             return self.generator.frame(sizes, Window(*numbers))
         except ValueError as error:
-            raise UsageError(f"window: {error}") from error
+            raise UsageError(f"`window`: {error}") from error
 
     def _sample(self, numbers: Sequence[int], seed: Seed, frame: Frame) -> Iterator[Tensor]:
         for number in numbers:  # not in batches: a picture's roundings would depend on their size
@@ -240,7 +240,7 @@ class ImageModel:
         if mask is not None:
             check_picture("mask", mask, 1, low=0)
             check_aspect("mask", mask, [size_of(naive)], "the naive picture")
-            check_mask("--mask", mask)
+            check_mask("`mask`", mask)
         return self.blend(naive, mask, checked_seed(seed))
 
     def blend(self, naive: Tensor, mask: Tensor | None = None, seed: Seed = 0) -> Tensor:

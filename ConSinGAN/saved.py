@@ -21,7 +21,7 @@ from ConSinGAN.options import parse_yaml
 CONFIG = "config.yaml"
 
 
-def locate(path: str | Path, flag: str = "--model_dir") -> Path:
+def locate(path: str | Path, flag: str = "`model_dir`") -> Path:
     """The path of a run directory. Raises UsageError naming the flag if it is not one."""
     if not isinstance(path, (str, os.PathLike)):
         raise UsageError(f"{flag} takes the path of a run directory, not {path!r}")

@@ -57,7 +57,7 @@ def resume(path: str | Path, config: TrainConfig, watchers: Sequence[Watcher] = 
     On a processor the result is, to the bit, that of a run that was never interrupted. Raises
     UsageError if the run is in use or damaged beyond its checkpoints, Stopped as `train` does.
     """
-    run = RunDirectory.open(path, flag="--resume")
+    run = RunDirectory.open(path, flag="`resume`")
     if not run.is_finished(config):
         with run.at_work():
             if not run.is_finished(config):  # nor by another process in this moment
@@ -162,6 +162,6 @@ def check_finite(terms: Mapping[str, Tensor], state: TrainingState, run: RunDire
     if not bool(torch.stack(list(terms.values())).isfinite().all()):
         raise Diverged(
             f"a loss is not finite in stage {state.stage + 1}, iteration {state.iteration}; lower "
-            "--lr_g and --lr_d, raise --lambda_grad or use --precision fp32 in a new run. "
+            "`lr_g` and `lr_d`, raise `lambda_grad` or use `precision` fp32 in a new run. "
             f"The last good checkpoint, if any, stays in {run.path}"
         )

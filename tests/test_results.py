@@ -96,16 +96,16 @@ def test_names_of_any_kind_are_listed_on_a_line(tmp_path: Path) -> None:
     assert files_below(tmp_path) == {MANIFEST, "a.png"}
 
 
-@pytest.mark.parametrize("flag", ["--output_dir", "--model_dir"])
-def test_where_nothing_can_be_written(tmp_path: Path, flag: str) -> None:
+@pytest.mark.parametrize("option", ["output_dir", "model_dir"])
+def test_where_nothing_can_be_written(tmp_path: Path, option: str) -> None:
     (tmp_path / "file").write_text("a file")
     folder = tmp_path / "file" / "results"
     with (
-        pytest.raises(UsageError, match=f"{flag} .*cannot be written") as caught,
-        Results(folder, flag),
+        pytest.raises(UsageError, match=f"^{option} .*cannot be written") as caught,
+        Results(folder, f"`{option}`"),
     ):
         pass
-    assert "--output_dir" in str(caught.value)
+    assert "output_dir" in str(caught.value)
 
 
 def test_another_evaluation_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -165,11 +165,11 @@ def test_resuming_refuses_what_changes_the_result(
 ) -> None:
     run = interrupted_run(desk, monkeypatch)
     for name, value in {"niter": 9, "lr_g": 0.1, "manualSeed": 7, "precision": "bf16"}.items():
-        with pytest.raises(UsageError, match=f"--{name} .*--resume"):
+        with pytest.raises(UsageError, match=f"^{name} .*resume"):
             launch.resume(run.path, {name: value})
     launch.resume(run.path, {"niter": 4, "preview_every": 1, "checkpoint_seconds": 9.0})
     launch.resume(run.path, {})  # finished: nothing happens
-    with pytest.raises(UsageError, match="--niter 8"):
+    with pytest.raises(UsageError, match=r"^niter 8"):
         launch.resume(run.path, {"niter": 8})
 
 
@@ -275,7 +275,7 @@ def test_numbers_that_go_wrong_stop_the_run(
 
     monkeypatch.setattr(training.Adversarial, "step", broken)
     options = desk("generation", "nan")
-    with pytest.raises(Diverged, match=r"stage 2, iteration 2.*--lr_g"):
+    with pytest.raises(Diverged, match=r"stage 2, iteration 2.*lr_g"):
         ConSinGAN.train(**options)
     assert issubclass(Diverged, ConSinGANError)
     _, about = files.load_tensors(only_run(options).path / "checkpoint.safetensors")
@@ -332,7 +332,7 @@ def test_a_config_that_asks_for_the_moon_takes_no_memory(
     copy = tmp_path / "copy"
     shutil.copytree(trained("generation"), copy)
     text = saved.unseal(copy / "config.yaml")
-    for value, word in ((10**9, "--nfc"), (4096, "netG")):
+    for value, word in ((10**9, "nfc must"), (4096, "netG")):
         (copy / "config.yaml").write_bytes(saved.seal(text.replace("nfc: 4\n", f"nfc: {value}\n")))
         with pytest.raises(UsageError, match=word):
             ConSinGAN.load(copy)

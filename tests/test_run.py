@@ -219,7 +219,7 @@ def test_damaged_config_files(run: RunDirectory, old: str, new: str, word: str) 
 def test_directories_that_are_no_runs(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name in ("missing", "file", "."):
-        with pytest.raises(UsageError, match="--model_dir"):
+        with pytest.raises(UsageError, match=r"^model_dir"):
             RunDirectory.open(tmp_path / name)
 
 

@@ -115,7 +115,7 @@ def test_threads_of_evaluation_and_loading(
         assert torch.get_num_threads() == 1
         ConSinGAN.load(trained("generation"))
         assert torch.get_num_threads() == 1
-        with pytest.raises(UsageError, match="--threads"):
+        with pytest.raises(UsageError, match=r"^threads"):
             ConSinGAN.load(trained("generation"), threads=0)
     finally:
         torch.set_num_threads(before)

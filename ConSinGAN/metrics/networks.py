@@ -100,7 +100,7 @@ class Inception(nn.Module):
             if not path.is_file():
                 raise WeightsMissingError(
                     f"SIFID needs Inception-v3: put {url} into {path.parent}, or name the file "
-                    "with --inception_weights"
+                    "with `inception_weights`"
                 )
         network = cls()
         # The counters of batches, which older files lack, are filled in by torch.
@@ -113,12 +113,12 @@ class Inception(nn.Module):
                 for key, shape in wanted.items()
             ) and all(bool((v >= 0).all()) for k, v in state.items() if "running_var" in k)
         except FileNotFoundError as error:
-            raise UsageError(f"--inception_weights {path}: there is no such file") from error
+            raise UsageError(f"`inception_weights` {path}: there is no such file") from error
         except Exception:  # torch raises many kinds for foreign files
             fits = False
         if not fits:
             raise UsageError(
-                f"--inception_weights {path}: does not hold torchvision's Inception-v3 "
+                f"`inception_weights` {path}: does not hold torchvision's Inception-v3 "
                 "(inception_v3_google-0cc3c7bd.pth does)"
             )
         network.load_state_dict(state, assign=True)

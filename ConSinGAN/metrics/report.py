@@ -134,7 +134,7 @@ class _Meter:
         try:
             return load(*arguments).to(self.device)
         except networks.WeightsMissingError as error:
-            self.report.add_note(error)
+            self.report.add_note(error.for_scripts())
             return None
 
     def _network(self, name: str) -> nn.Module:
@@ -260,7 +260,7 @@ def _size_text(picture: Tensor) -> str:
 def measure_model(task: Task, model: ImageModel, config: EvalConfig) -> Report:
     """Measure what a task draws, as PNG files would be."""
     total, pictures = task.measured(model, config)
-    written = (_checked(images.as_written(picture), "--size") for picture in pictures)
+    written = (_checked(images.as_written(picture), "`size`") for picture in pictures)
     report = measure(images.as_written(model.real), written, config, total)
     report.about["settings"]["precision"] = hardware.PRECISION_NAMES[model.generator.dtype]
     report.about |= {"model": str(config.model_dir)}
@@ -317,7 +317,7 @@ def measure_files(real: str, fakes: Sequence[str], config: MetricsConfig, output
     try:
         write_atomic(Path(output), report.to_yaml().encode())
     except OSError as error:
-        raise ConSinGANError(f"--output {output}: {error.strerror}") from error
+        raise ConSinGANError(f"`output` {output}: {error.strerror}") from error
     return report
 
 
@@ -327,7 +327,7 @@ def choose_frames(files: Sequence[Path], frame: int | None) -> dict[Path, int]:
         return {}
     chosen = {path: frame for path in files if decode.count_frames(path) > 1}
     if not chosen:
-        raise UsageError(f"--frame {frame}: none of the files has several frames or pages")
+        raise UsageError(f"`frame` {frame}: none of the files has several frames or pages")
     return chosen
 
 
@@ -357,7 +357,7 @@ def check_output(output: str, inputs: Sequence[Path]) -> None:
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or str(error)
     if problem:
-        raise UsageError(f"--output {output!a}: {problem}")
+        raise UsageError(f"`output` {output!a}: {problem}")
 
 
 def find_pictures(path: str, flag: str) -> list[Path]:

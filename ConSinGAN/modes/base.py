@@ -29,7 +29,7 @@ class Mode:
     summary: ClassVar[str] = ""  # one line for --help
     defaults: ClassVar[Mapping[str, Any]] = {}  # values that differ from TrainConfig's
     fine_tune_defaults: ClassVar[Mapping[str, Any]] = {"niter": 500}
-    # --draft, a first look in minutes, from quick to slow; see `draft.choose`. Samples need stages
+    # --draft, a first look in minutes, from quick to slow; see `presets.draft`. Samples need stages
     # and iterations more than pixels, and those iterations more than several critic steps.
     drafts: ClassVar[Sequence[Mapping[str, Any]]] = (
         {"max_size": 50, "min_size": 18, "train_stages": 4, "niter": 700, "Dsteps": 1},
@@ -78,7 +78,7 @@ class Mode:
 
     def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
-        raise UsageError(f"--model_dir: a model trained for {self.name} makes no composites")
+        raise UsageError(f"`model_dir`: a model trained for {self.name} makes no composites")
 
     def read_naive(self, config: TrainConfig, shapes: Sequence[tuple[int, int]]) -> Naive | None:
         """The picture of --naive_img, if any.

@@ -28,7 +28,7 @@ class Composite(Mode):
 
     def validate(self, config: TrainConfig) -> None:
         if config.fine_tune and config.naive_img is None:
-            raise UsageError("--fine_tune needs --naive_img, the picture to fine-tune on")
+            raise UsageError("`fine_tune` needs `naive_img`, the picture to fine-tune on")
 
     def read_naive(self, config: TrainConfig, shapes: Sequence[tuple[int, int]]) -> Naive | None:
         from ConSinGAN.naive import load_naive

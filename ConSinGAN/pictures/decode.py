@@ -284,7 +284,7 @@ class Decoder:
         """Which of so many frames or pages, from 0; says so if there is a choice."""
         if self.frame is not None and self.frame > number:
             have = f"has only {number} {what}s" if number > 1 else f"has only one {what}"
-            raise UsageError(f"--frame {self.frame}: {self.flag} {self.path} {have}")
+            raise UsageError(f"`frame` {self.frame}: {self.flag} {self.path} {have}")
         if self.frame is not None:
             return self.frame - 1
         if number > 1 and not self.mask:
@@ -300,7 +300,7 @@ class Decoder:
         if width * height / 1e6 > self.max_megapixels:
             raise UsageError(
                 f"{where}: the picture has {width * height / 1e6:.4g} megapixels ({size}); "
-                f"--max_megapixels {self.max_megapixels:g} allows no more"
+                f"`max_megapixels` {self.max_megapixels:g} allows no more"
             )
         if width * height * samples / 1e6 > max(4, self.max_megapixels) * tiff.MAX_SAMPLES:
             raise UsageError(f"{where}: the picture has {samples} channels, which are too many")

@@ -61,11 +61,11 @@ def frame_delays(num_frames: int, fps: float) -> list[int]:
     """
     if fps > MAX_FPS:
         raise UsageError(
-            f"--fps {fps}: a GIF cannot show more than {MAX_FPS} frames per second; "
+            f"`fps` {fps}: a GIF cannot show more than {MAX_FPS} frames per second; "
             f"give {MAX_FPS} or fewer"
         )
     if not fps >= 1:
-        raise UsageError(f"--fps {fps}: a GIF must show at least 1 frame per second")
+        raise UsageError(f"`fps` {fps}: a GIF must show at least 1 frame per second")
     ends = [int(100 * k / fps + 0.5) for k in range(num_frames + 1)]
     return [end - start for start, end in itertools.pairwise(ends)]
 

@@ -48,7 +48,7 @@ def _video(frames: list[np.ndarray], path: Path, fps: int) -> bytes:
         writer = iio.imopen(file, "w", plugin="pyav", extension=path.suffix)
     except ImportError as error:
         raise UsageError(
-            f"--format {path.suffix[1:]}: needs imageio and av (pip install imageio av)"
+            f"`format` {path.suffix[1:]}: needs imageio and av (pip install imageio av)"
         ) from error
     frames = _even(frames, path)
     with writer:

@@ -35,7 +35,7 @@ class Composite(Task):
     def check_flags(self, config: EvalConfig) -> None:
         super().check_flags(config)
         if config.options_of("task").naive_img is None:
-            raise UsageError(f"--naive_img: --task {self.name} needs a naive picture to work on")
+            raise UsageError(f"`naive_img`: `task` {self.name} needs a naive picture to work on")
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         naive = naive_of(config, model)

@@ -42,8 +42,8 @@ class Animation(Task):
         fps = config.options_of("task").fps
         if config.movie_format == "gif" and fps > MAX_GIF_FPS:
             raise UsageError(
-                f"--fps {fps}: a GIF cannot show more than {MAX_GIF_FPS} frames per second; give "
-                f"{MAX_GIF_FPS} or fewer, or another --format"
+                f"`fps` {fps}: a GIF cannot show more than {MAX_GIF_FPS} frames per second; give "
+                f"{MAX_GIF_FPS} or fewer, or another `format`"
             )
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:

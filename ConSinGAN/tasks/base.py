@@ -55,11 +55,11 @@ class Task(ABC):
         """Raise UsageError, naming the flag, for what can be told without the model."""
         if config.frame is not None and not self.reads_picture:
             raise UsageError(
-                f"--frame {config.frame}: --task {self.name} reads no picture; leave the flag away"
+                f"`frame` {config.frame}: `task` {self.name} reads no picture; leave it away"
             )
         if config.format in MOVIES and not self.moves:
             raise UsageError(
-                f"--format {config.format}: --task {self.name} draws nothing that moves; it writes "
+                f"`format` {config.format}: `task` {self.name} draws nothing that moves; it writes "
                 "png and jpg"
             )
 
@@ -73,7 +73,7 @@ class Task(ABC):
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         """What `--metrics` measures: the number of pictures, and the pictures, (1, C, h, w)."""
-        raise UsageError(f"--metrics: --task {self.name} draws nothing that can be measured")
+        raise UsageError(f"`metrics`: `task` {self.name} draws nothing that can be measured")
 
     def preview(
         self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None

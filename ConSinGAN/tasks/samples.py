@@ -37,7 +37,7 @@ class Samples(Task):
         options: Options = config.options_of("task")
         scaled = options.scale_h is not None or options.scale_w is not None
         if options.size is not None and scaled:
-            raise UsageError("--size and --scale_h/--scale_w exclude each other")
+            raise UsageError("`size` and `scale_h`/`scale_w` exclude each other")
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
         for sample_set in sample_sets(config.options_of("task")):
