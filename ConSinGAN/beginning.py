@@ -103,8 +103,8 @@ def begin(config: TrainConfig, pictures: Pictures, device: torch.device) -> Trai
 def fresh(config: TrainConfig, pictures: Pictures, device: torch.device) -> TrainingState:
     """A state with one fresh stage, which in fine-tuning a checkpoint will fill."""
     reals = [real.to(device) for real in pictures.reals]
-    torch.manual_seed(config.manualSeed or 0)  # initial weights
-    networks = {name: network.to(device) for name, network in make_networks(config).items()}
+    made = make_networks(config, seed=config.manualSeed)
+    networks = {name: network.to(device) for name, network in made.items()}
     mode = modes.get(config.train_mode)
     model = ImageModel(config, mode, generator_of(networks), reals)
     return _state(model, networks, _streams(config, networks, device), pictures.naive)

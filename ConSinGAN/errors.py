@@ -53,8 +53,10 @@ class UsageError(ConSinGANError):
     exit_code = 2
 
 
-def describe(error: OSError) -> str:
-    """An error of the system with the file's name, if it has one."""
+def describe(error: Exception) -> str:
+    """Any error in one line; one of the system with the file's name, if it has one."""
+    if not isinstance(error, OSError):
+        return str(error).partition("\n")[0] or type(error).__name__
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
 

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import platform
+import threading
 from collections.abc import Iterator
 from functools import cache
 
@@ -19,6 +20,9 @@ from ConSinGAN.fast import processor
 from ConSinGAN.fast.processor import Level
 
 log = logging.getLogger(__name__)
+
+_keeping = threading.Lock()
+_kept: list[tuple[int, int]] = []  # threads that shall get their number back, and the number
 
 PRECISION_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
@@ -111,12 +115,23 @@ def set_threads(number: int | None) -> None:
 
 @contextlib.contextmanager
 def keeping_threads() -> Iterator[None]:
-    """Put the process's number of threads back afterwards."""
-    before = torch.get_num_threads()
+    """Put the number of threads back afterwards.
+
+    Each thread of the process has its own number, and a new one the last that any has set. So what
+    begins beside others takes the number that the first of them found, not the one that it uses.
+    """
+    mine = threading.get_ident()
+    with _keeping:
+        nested = any(thread == mine for thread, _ in _kept)
+        before = _kept[0][1] if _kept and not nested else torch.get_num_threads()
+        _kept.append((mine, before))
+        torch.set_num_threads(before)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _keeping:
+            _kept.remove((mine, before))
+            torch.set_num_threads(before)
 
 
 def tune() -> None:

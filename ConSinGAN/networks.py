@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import cast
 
@@ -14,6 +15,8 @@ from ConSinGAN.critics.base import Critic
 from ConSinGAN.generators.base import Generator
 from ConSinGAN.objectives.base import Objective
 from ConSinGAN.registry import CRITICS, GENERATORS, OBJECTIVES
+
+_drawing_weights = threading.Lock()  # torch draws them from one source for all threads
 
 FILES = {"generator": "netG", "critic": "netD"}  # as the paper's code calls them; others as here
 
@@ -34,15 +37,6 @@ def make_objective(config: TrainConfig) -> Objective:
     return OBJECTIVES.load(config.objective)(config.options_of("objective"))
 
 
-def make_networks(config: TrainConfig, num_stages: int = 1) -> dict[str, nn.Module]:
-    """All modules whose tensors are a run's state, by name; the generator with so many stages."""
-    generator = make_generator(config)
-    critic, objective = make_critic(config), make_objective(config)
-    for _ in range(num_stages - 1):
-        generator.grow()
-    return {"generator": generator, "critic": critic, "objective": objective}
-
-
 def generator_of(networks: Mapping[str, nn.Module]) -> Generator:
     """The network that draws."""
     return cast(Generator, networks["generator"])
@@ -51,6 +45,24 @@ def generator_of(networks: Mapping[str, nn.Module]) -> Generator:
 def chance_of(networks: Mapping[str, nn.Module]) -> tuple[str, ...]:
     """The names of the random streams that the objective needs."""
     return tuple(cast(Objective, networks["objective"]).chance)
+
+
+def make_networks(
+    config: TrainConfig, num_stages: int = 1, seed: int | None = None
+) -> dict[str, nn.Module]:
+    """All modules whose tensors are a run's state, by name; the generator with so many stages.
+
+    seed: of the initial weights, which then are the same whatever other threads do. What torch
+    draws afterwards, for others, is as if nothing had been drawn here.
+    """
+    with _drawing_weights, torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        generator = make_generator(config)
+        critic, objective = make_critic(config), make_objective(config)
+    for _ in range(num_stages - 1):
+        generator.grow()
+    return {"generator": generator, "critic": critic, "objective": objective}
 
 
 def set_dtype(networks: dict[str, nn.Module], dtype: torch.dtype) -> None:

@@ -192,8 +192,9 @@ def check_fits(
     with torch.device("meta"):
         networks = make_networks(config, num_stages)
     for name, network in networks.items():
-        wanted = {key: value.shape for key, value in network.state_dict().items()}
-        if wanted != {key: v.shape for key, v in _without_prefix(name, tensors).items()}:
+        weights = _without_prefix(name, tensors)
+        wanted = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
+        if wanted != {key: (value.shape, value.dtype) for key, value in weights.items()}:
             raise misfit(f"weights of the {name}")
     kinds = {
         "streams": {torch.uint8},
@@ -201,5 +202,6 @@ def check_fits(
         "fixed": {torch.float32, torch.bfloat16},  # the later stages' in the compute type
     }
     for name, tensor in tensors.items():
-        if tensor.dtype not in kinds.get(name.partition(".")[0], {torch.float32}):
+        part = name.partition(".")[0]
+        if part not in networks and tensor.dtype not in kinds.get(part, {torch.float32}):
             raise misfit(name)

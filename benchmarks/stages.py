@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from ConSinGAN.iteration import Iteration
 
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.iteration import Iteration
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.sampling import ImageModel, make_critic, make_generator
 from ConSinGAN.state import make_optimizers

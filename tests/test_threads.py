@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from conftest import ROOT, TINY, Outcome, write_picture
 
 import ConSinGAN
 import evaluate_model
-from ConSinGAN import beginning, launch, threads
+from ConSinGAN import beginning, hardware, launch, threads
 from ConSinGAN.errors import UsageError
 from ConSinGAN.run import RunDirectory
 
@@ -83,6 +84,40 @@ def test_threads_are_used_and_recorded_and_put_back(
         assert used[-1] == expected
         assert torch.get_num_threads() == before
         assert RunDirectory(run).load_config().threads == expected
+
+
+def test_trainings_side_by_side_find_what_the_first_found() -> None:
+    before, inside = torch.get_num_threads(), threading.Event()
+    one_has_left, found = threading.Event(), {}
+
+    def one() -> None:
+        with hardware.keeping_threads():
+            hardware.set_threads(before + 1)
+            other.start()
+            inside.wait(60)
+            found["one"] = torch.get_num_threads()
+            with hardware.keeping_threads():  # a watcher that trains, say
+                hardware.set_threads(before)
+            found["one again"] = torch.get_num_threads()
+        one_has_left.set()
+
+    def the_other() -> None:
+        with hardware.keeping_threads():
+            found["other"] = torch.get_num_threads()
+            inside.set()
+            one_has_left.wait(60)
+
+    first, other = threading.Thread(target=one), threading.Thread(target=the_other)
+    first.start()
+    first.join(60)
+    other.join(60)
+    newcomer = threading.Thread(target=lambda: found.update(new=torch.get_num_threads()))
+    newcomer.start()
+    newcomer.join(60)
+    torch.set_num_threads(before)
+    assert found == {
+        "one": before + 1, "one again": before + 1, "other": before, "new": before
+    }  # fmt: skip
 
 
 def test_resuming_keeps_the_threads_or_says_so(

@@ -70,7 +70,7 @@ class Watcher:
         """A stage begins or goes on; `end_stage` follows, however it ends."""
 
     def iteration(self, moment: Moment, terms: Mapping[str, Tensor]) -> None:
-        """An iteration is done; terms: its losses."""
+        """An iteration is done; terms: its losses, good until the next one begins."""
 
     def preview(self, moment: Moment, files: Sequence[Path]) -> None:
         """Previews were written: pictures and animations of the stage as it is."""

@@ -25,6 +25,7 @@ class Watchers:
     def __init__(self, more: Sequence[Watcher] = ()) -> None:
         own = [Signals(), Terminal(), TensorBoard(), Previews(self.preview)]
         self._watchers: list[Watcher] = [*own, *more]
+        self._left_out: list[Watcher] = []  # those that failed
 
     def __enter__(self) -> Watchers:
         self._tell(lambda watcher: watcher.begin())
@@ -62,12 +63,13 @@ class Watchers:
         return wishes[0] if wishes else None
 
     def _tell(self, what: Callable[[Watcher], None]) -> None:
-        for watcher in list(self._watchers):
+        for watcher in self._watchers:
+            if any(watcher is other for other in self._left_out):
+                continue
             try:
                 what(watcher)
             except Exception as error:
-                self._watchers.remove(watcher)
+                self._left_out.append(watcher)
                 name = type(watcher).__name__
-                reason = describe(error) if isinstance(error, OSError) else str(error)
-                log.warning("%s failed and is left out: %s", name, reason.split("\n")[0])
+                log.warning("%s failed and is left out: %s", name, describe(error))
                 log.debug("the watcher's traceback", exc_info=True)

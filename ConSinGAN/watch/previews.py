@@ -33,8 +33,9 @@ class Previews(Watcher):
         try:
             files = write_previews(moment.model, moment.folder, moment.done, seed, moment.naive)
         except Exception as error:
-            reason = describe(error) if isinstance(error, OSError) else str(error).split("\n")[0]
-            log.warning("%s: no preview at iteration %d: %s", moment.folder, moment.done, reason)
+            log.warning(
+                "%s: no preview at iteration %d: %s", moment.folder, moment.done, describe(error)
+            )
             log.debug("the preview's traceback", exc_info=True)
             return
         self.announce(moment, files)
