@@ -17,13 +17,13 @@ import torch.nn.functional as F
 from stages import Stage, seconds
 from torch import Tensor
 
-from ConSinGAN import layers, models
+from ConSinGAN import layers
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.fast import convolution, weight_gradient
+from ConSinGAN.fast import convolution, local_critic, weight_gradient
 
 
 class Call(NamedTuple):
-    """A call of one of the three operators, which are found by name in `layers` and `models`."""
+    """A call of one of the three operators, found by name in `layers` and `local_critic`."""
 
     kind: str
     x: tuple[int, ...]  # input; of `transposed` the gradient
@@ -54,12 +54,12 @@ def counting(calls: Counter[Call]) -> Iterator[None]:
 
     try:
         for kind in OPERATORS:
-            for module in (layers, models):
+            for module in (layers, local_critic):
                 setattr(module, kind, counted(kind))
         yield
     finally:
         for kind, operator in OPERATORS.items():
-            for module in (layers, models):
+            for module in (layers, local_critic):
                 setattr(module, kind, operator)
 
 

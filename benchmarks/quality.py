@@ -20,7 +20,6 @@ trains nothing: it spoils the pictures in known ways and prints what the metrics
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import os
 import shlex
@@ -41,14 +40,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import main_train  # noqa: E402
-from ConSinGAN import images  # noqa: E402
-from ConSinGAN.config import prepare  # noqa: E402
+from ConSinGAN import images, launch  # noqa: E402
+from ConSinGAN.config import SCHEMA  # noqa: E402
+from ConSinGAN.evaluation import SCHEMA as EVALUATION  # noqa: E402
 from ConSinGAN.evaluation import EvalConfig, MetricsConfig  # noqa: E402
 from ConSinGAN.hardware import select_device, select_precision  # noqa: E402
 from ConSinGAN.metrics import report  # noqa: E402
 from ConSinGAN.resize import resize  # noqa: E402
 from ConSinGAN.run import RunDirectory  # noqa: E402
 from ConSinGAN.sampling import ImageModel  # noqa: E402
+from ConSinGAN.tasks.samples import Samples  # noqa: E402
 
 COMMON = "--not_cuda --min_size 18 --max_size 64 --niter 600"
 NUM_SHOWN = 6  # samples in a row of the sheet
@@ -69,12 +70,13 @@ def trained_run(folder: Path, flags: list[str]) -> tuple[Path | None, bool]:
     for path in sorted(folder.glob("[!.]*/[!.]*/config.yaml")):
         run = RunDirectory.open(path.parent)
         config = run.load_config()
-        wanted = dataclasses.asdict(prepare(main_train.parse(flags)))
+        wanted = SCHEMA.flat(launch.configure(main_train.parse(flags)))
         for name in ("input_name", "output_dir"):
             del wanted[name]
         if wanted["precision"] == "auto":  # the run says what that was
             del wanted["precision"]
-        other = [name for name, value in wanted.items() if getattr(config, name) != value]
+        trained = SCHEMA.flat(config)
+        other = [name for name, value in wanted.items() if trained[name] != value]
         if other:
             sys.exit(f"{run.path} was trained with other values of {', '.join(other)}: use --out")
         return run.path, run.is_finished(config)
@@ -107,8 +109,8 @@ def load(run: Path) -> ImageModel:
 def measure(run: Path, num_samples: int) -> dict[str, float]:
     """The metrics of one model by name, and its reconstruction's error in byte levels."""
     model = load(run)
-    config = EvalConfig(model_dir=str(run), num_samples=num_samples, metrics=True)
-    measured = report.measure_model(model, config)
+    asked = {"task": "samples", "num_samples": num_samples, "model_dir": str(run), "metrics": True}
+    measured = report.measure_model(Samples(), model, EVALUATION.build(typed=asked))
     error = (model.reconstruct() - model.real).square().mean().sqrt() * 127.5
     values = {"reconstruction": float(error)}
     return values | {name: entry["value"] for name, entry in measured.metrics.items()}

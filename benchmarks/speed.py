@@ -27,7 +27,6 @@ import multiprocessing  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -44,8 +43,10 @@ from textbook_process import TextbookProcess  # noqa: E402
 
 from ConSinGAN import hardware  # noqa: E402
 from ConSinGAN.config import TrainConfig  # noqa: E402
-from ConSinGAN.evaluation import EvalConfig  # noqa: E402
+from ConSinGAN.evaluation import SCHEMA  # noqa: E402
 from ConSinGAN.results import Results  # noqa: E402
+from ConSinGAN.tasks.samples import Samples  # noqa: E402
+from ConSinGAN.tasks.writing import write_results  # noqa: E402
 
 
 def check_losses(textbook: TextbookProcess, device: torch.device) -> None:
@@ -55,7 +56,8 @@ def check_losses(textbook: TextbookProcess, device: torch.device) -> None:
     coefficients = torch.tensor([0.3, 0.6, 0.9])
     textbook.ask("prepare", stage.setup())
     expected = textbook.ask("losses", noise, coefficients.tolist())
-    actual = stage.iteration().step([z.to(device) for z in noise], coefficients.to(device))
+    chance = {"coefficient": coefficients.to(device)}
+    actual = stage.iteration().step([z.to(device) for z in noise], chance)
     for name, value in expected.items():
         if abs(float(actual[name]) - value) > 1e-3 * abs(value) + 1e-4:
             sys.exit(f"the losses differ: {name} {float(actual[name])} and {value}")
@@ -145,12 +147,14 @@ def compare_sampling(
     stage = Stage(5, 250, device, dtype)
     model = stage.model
     textbook.ask("prepare", stage.setup())
-    config = replace(EvalConfig(), num_samples=num_samples, scale_h=1.0)
+    config = SCHEMA.build(typed={"task": "samples", "num_samples": num_samples, "scale_h": 1.0})
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(4):  # the first warms up
             results = Results(Path(folder))
-            ours = seconds(lambda to=results: model.mode.evaluate(model, config, to), 1, device)
+            ours = seconds(
+                lambda to=results: write_results(Samples(), model, config, to), 1, device
+            )
             rounds.append((ours / num_samples, textbook.ask("sampling_seconds", 20)))
     ours, theirs = (min(side) for side in zip(*rounds[1:], strict=True))
     print(f"toolkit {ours * 1e3:.1f} ms per picture ({1 / ours:.1f} per second)")
