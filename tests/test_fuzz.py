@@ -22,6 +22,8 @@ from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import MAX_MESSAGE, UsageError
 from ConSinGAN.evaluation import SCHEMA as EVALUATION
 from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.presets.base import Configure, Values
+from ConSinGAN.presets.draft import Draft
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import Diverged
@@ -52,6 +54,18 @@ def little_memory() -> Iterator[None]:
 def run(trained: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of a tiny finished run."""
     return Path(shutil.copytree(trained("harmonization"), tmp_path_factory.mktemp("fuzz") / "run"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_draft() -> Iterator[None]:
+    """A draft is chosen without its timed iterations, which take seconds."""
+
+    def smallest(self: Draft, configure: Configure) -> Values:
+        return modes.get(configure({}).train_mode).drafts[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft, "choose", smallest)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ def test_frames_are_chosen_and_said(
         assert len(said) == (frame is None)
         assert all(name in message and "--frame" in message for message in said)
     with pytest.raises(UsageError, match=rf"^frame 4: naive_img .*{name} has only 3"):
-        images.read_image(path, flag="--naive_img", frame=4)
+        images.read_image(path, flag="`naive_img`", frame=4)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.tif", "a.bmp"])

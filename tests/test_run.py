@@ -195,13 +195,13 @@ def test_tensors_that_do_not_fit_are_refused(
     ("old", "new", "word"),
     [
         ("nfc: 4", "nfc: 5", "netG"),
-        ("nfc: 4", "nfc: -5", "--nfc"),
-        ("nfc: 4", "nfc: four", "--nfc"),
+        ("nfc: 4", "nfc: -5", "nfc must be"),
+        ("nfc: 4", "nfc: four", "nfc takes"),
         ("nfc: 4", "cfn: 4", "cfn"),
         ("nfc: 4", "nfc: [", "config.yaml"),
-        ("ker_size: 3", "ker_size: 4", "(netG|--ker_size)"),
+        ("ker_size: 3", "ker_size: 4", "(netG|ker_size must be)"),
         ("train_stages: 2", "train_stages: 3", "not finished"),
-        ("name: generation", "name: other", "--train_mode"),
+        ("name: generation", "name: other", "train_mode must be"),
     ],
 )
 def test_damaged_config_files(run: RunDirectory, old: str, new: str, word: str) -> None:
