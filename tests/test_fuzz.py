@@ -30,7 +30,7 @@ from ConSinGAN.state import Diverged
 from evaluate_model import make_evaluation_parser
 from main_train import make_train_parser
 
-MEBIBYTES = 300  # that the refusal of a file may take at most
+MEBIBYTES = 200  # that the refusal of a file may take at most
 
 
 def fuzz(examples: int, deadline: int = 2000) -> settings:
@@ -42,8 +42,8 @@ def fuzz(examples: int, deadline: int = 2000) -> settings:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def little_memory() -> Iterator[None]:
-    """The most memory that the process ever had must not rise by much."""
+def little_memory(run: Path) -> Iterator[None]:
+    """The most memory that the process ever had, after a training, must not rise by much."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -127,8 +127,7 @@ def test_too_large_samples_are_blamed_on_what_was_typed(
 def test_where_memory_is_unknown_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf")
     assert hardware.memory(torch.device("cpu")) == float("inf")
-    config = TrainConfig(precision="fp32")
-    hardware.check_training_size(config, (5000, 5000), torch.device("cpu"))
+    hardware.check_training_size(2**60, 5000, (5000, 5000), torch.device("cpu"))
 
 
 def test_the_training_picture_has_the_size_of_its_file(
@@ -303,7 +302,7 @@ def test_pictures_too_large_for_memory_are_refused_at_once(
     monkeypatch.setattr(hardware, "memory", lambda device: 1e6)
     with pytest.raises(UsageError, match="size: a picture of 500x400 pixels needs"):
         model.sample(size=(400, 500))
-    with pytest.raises(UsageError, match="scale: a picture"):
+    with pytest.raises(UsageError, match="scale_h/scale_w: a picture"):
         model.sample(scale=(50, 50))
 
 
