@@ -27,13 +27,12 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ConSinGAN import console, files, images, lock, modes, saved
+from ConSinGAN import console, files, images, lock, modes, run_log, saved
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError, describe
@@ -43,8 +42,6 @@ from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import TrainingState
 
 log = logging.getLogger(__name__)
-
-_at_work: ContextVar[object] = ContextVar("the run that this thread trains", default=None)
 
 TIMESTAMP = "%Y_%m_%d_%H_%M_%S"
 CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one before it
@@ -146,7 +143,7 @@ class RunDirectory:
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """Around training here: locked, logged, and with errors that tell how to go on."""
-        with self.explaining(), self.lock(), self.logging():
+        with self.explaining(), self.lock(), run_log.writing(self.inside("run.log")):
             yield
 
     @contextlib.contextmanager
@@ -159,28 +156,6 @@ class RunDirectory:
             raise UsageError(f"{self.path}: another process is training here") from None
         if self.finished:
             lock.remove(self.path)
-
-    @contextlib.contextmanager
-    def logging(self) -> Iterator[None]:
-        """Write the package's messages into run.log too: this run's, not those of another one.
-
-        A run's messages come from where it was begun: another thread's have another context.
-        """
-        handler = logging.FileHandler(
-            self.inside("run.log"), delay=True, encoding="utf-8", errors="backslashreplace"
-        )
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        handler.addFilter(lambda record: _at_work.get() is self)
-        package = logging.getLogger("ConSinGAN")
-        package.addHandler(handler)
-        token = _at_work.set(self)
-        try:
-            yield
-        finally:
-            _at_work.reset(token)
-            package.removeHandler(handler)
-            with contextlib.suppress(OSError):  # what a full disk did not take
-                handler.close()
 
     @contextlib.contextmanager
     def explaining(self) -> Iterator[None]:

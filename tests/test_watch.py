@@ -119,9 +119,9 @@ def test_a_watcher_that_fails_costs_a_line(
 
 
 def test_two_trainings_at_once_keep_their_logs_apart(
-    options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: dict, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("ConSinGAN"), "level", logging.INFO)
+    caplog.set_level(logging.INFO, "ConSinGAN")
     together, runs = threading.Barrier(2, timeout=60), {}
 
     class Meet(Watcher):
