@@ -162,6 +162,6 @@ def check_finite(terms: Mapping[str, Tensor], state: TrainingState, run: RunDire
     if not bool(torch.stack(list(terms.values())).isfinite().all()):
         raise Diverged(
             f"a loss is not finite in stage {state.stage + 1}, iteration {state.iteration}; lower "
-            "`lr_g` and `lr_d`, raise `lambda_grad` or use `precision` fp32 in a new run. "
+            f"`lr_g` and `lr_d`{state.objective.remedy} or use `precision` fp32 in a new run. "
             f"The last good checkpoint, if any, stays in {run.path}"
         )

@@ -26,6 +26,7 @@ class Objective(nn.Module, ABC):
     name: ClassVar[str] = ""  # what --objective calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
     chance: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    remedy: ClassVar[str] = ""  # ", do this" for those whose run has diverged
 
     def __init__(self, options: Any = None) -> None:
         """options: the objective's `Options`, if it has any."""

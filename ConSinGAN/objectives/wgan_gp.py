@@ -18,6 +18,7 @@ class WGANGP(Objective):
     name = "wgan-gp"
     summary = "Wasserstein distance with a gradient penalty (the paper's)"
     chance = {"coefficient": ()}  # share of the real picture in the one that is penalised
+    remedy = ", raise `lambda_grad`"
     options: Options
 
     def __init__(self, options: Options | None = None) -> None:
