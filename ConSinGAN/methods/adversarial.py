@@ -33,6 +33,8 @@ class Adversarial:
         model, config = self.state.model, self.state.config
         generator, self.model, self.critic = model.generator, model, self.state.critic
         self.config, self.optimizers = config, self.state.optimizers
+        # The critic's, and that of an objective which has weights of its own.
+        self.judging = [o for name, o in self.optimizers.items() if name != "generator"]
         self.objective = quicken(self.state.objective, self.critic)
         self.run_step = self.step
         if config.compile and model.device.type == "cuda":
@@ -75,10 +77,12 @@ class Adversarial:
         for i in range(config.Dsteps):
             if self.frugal:
                 hardware.return_memory()
-            self.optimizers["critic"].zero_grad()
+            for optimizer in self.judging:
+                optimizer.zero_grad()
             numbers = {name: values[i] for name, values in chance.items()}
             terms = self.objective.critic_step(critic, real, fake.detach(), numbers)
-            self.optimizers["critic"].step()
+            for optimizer in self.judging:
+                optimizer.step()
             self.objective.after_critic(critic)
 
         # One gradient of both losses, applied several times.
