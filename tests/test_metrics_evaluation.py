@@ -51,9 +51,11 @@ def run_of(
 
 
 def evaluate(script: Script, run: Path, *words: object) -> str:
-    flags = ["--model_dir", run, "--not_cuda", "--num_samples", 3]
+    flags = ["--model_dir", run, "--not_cuda"]
     if run.name in COMPOSITES:
         flags += ["--naive_img", "naive.png"]
+    elif run.name != "animation":
+        flags += ["--num_samples", 3]
     outcome = script(evaluate_model, *flags, *words)
     assert (outcome.code, outcome.err) == (0, "")
     return outcome.out
@@ -81,7 +83,8 @@ def test_one_file_is_written(mode: str, run_of: RunOf, script: Script) -> None:
     shown = {line.split()[0] for line in out.splitlines()[1:-1] if not line.startswith("note: ")}
     assert shown == set(content["metrics"])
     assert shown == (EACH if mode in COMPOSITES else EACH | {"pixel_diversity"})
-    assert content["num_samples"] == (1 if mode in COMPOSITES else 3)
+    measured = {"animation": 50} | dict.fromkeys(COMPOSITES, 1)
+    assert content["num_samples"] == measured.get(mode, 3)
     assert (content["seed"], content["model"]) == (0, str(run))
     assert content["settings"]["precision"] in ("fp32", "bf16")
 
@@ -120,7 +123,7 @@ def test_animations_are_measured_by_random_pictures(run_of: RunOf, script: Scrip
     run = run_of("animation")
     content = metrics(script, run, "--seed", 4, "--precision", "fp32")
     Path("samples").mkdir()
-    for index, picture in enumerate(ConSinGAN.load(run).sample(3, seed=4)):
+    for index, picture in enumerate(ConSinGAN.load(run).sample(50, seed=4)):
         images.save_image(picture, Path("samples") / f"{index}.png")
     again = compare(script, run / "1" / "real_scale.png", Path("samples"), "--seed", 4)
     assert_same_metrics(content, again)

@@ -129,7 +129,6 @@ def test_a_model_serves_every_task_that_suits_it(
         ("generation", ["--frame", 1], ["--frame 1", "samples"]),
         ("animation", ["--fps", 51], ["--fps 51", "GIF", "--format"]),
         ("animation", ["--fps", 121, "--format", "mp4"], ["--fps", "120"]),
-        ("animation", ["--metrics"], ["--metrics", "animation"]),
     ],
 )
 def test_what_does_not_suit_is_one_line(

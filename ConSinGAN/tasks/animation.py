@@ -12,6 +12,8 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
     from ConSinGAN.modes.base import Mode
@@ -25,6 +27,7 @@ NUM_STARTS = 3  # first stages that move: 0, 1, 2, as far as there are stages
 PREVIEW_FRAMES = 20
 PREVIEW_FPS = 10
 MAX_GIF_FPS = 50
+NUM_MEASURED = 50
 
 
 class Animation(Task):
@@ -57,6 +60,10 @@ class Animation(Task):
                 options.num_frames, start_scale, ALPHA, beta, config.seed, options.loop, shown
             )
             yield Drawing(name, frames, options.fps)
+
+    def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
+        """Random pictures: frames resemble each other, and metrics would take that for a fault."""
+        return NUM_MEASURED, model.sample(NUM_MEASURED, config.seed)
 
     def preview(
         self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None
