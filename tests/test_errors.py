@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, as_flags
+from conftest import ROOT, Outcome, as_flags
 
 import ConSinGAN
 import main_train
@@ -67,18 +68,16 @@ def test_scripts_speak_of_flags(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_the_same_mistake_in_both_worlds(
-    options: dict, option: str, words: str, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    options: dict, option: str, words: str, script: Callable[..., Outcome]
+) -> None:
     with pytest.raises(UsageError) as caught:
         ConSinGAN.train(**options)
     assert str(caught.value).startswith(words)
     assert "--" not in str(caught.value)
     assert "`" not in str(caught.value)
     assert caught.value.option == option
-    monkeypatch.setattr("sys.argv", ["main_train.py", *as_flags(options)])
-    assert main_train.run() == 2
-    assert capsys.readouterr().err == f"error: {caught.value.for_scripts()}\n"
+    outcome = script(main_train, *as_flags(options))
+    assert (outcome.code, outcome.err) == (2, f"error: {caught.value.for_scripts()}\n")
     assert caught.value.for_scripts().startswith(f"--{option}")
 
 
