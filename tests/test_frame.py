@@ -91,7 +91,7 @@ def test_a_drawing_that_wraps_has_no_border() -> None:
     moved = [z.roll((2 * 2**i, 3 * 2**i), dims=(2, 3)) for i, z in enumerate(noise)]
     with torch.no_grad():
         picture, other = (generator(z, AMPLITUDES, frame) for z in (noise, moved))
-    torch.testing.assert_close(other, picture.roll((8, 12), dims=(2, 3)), rtol=0, atol=1e-5)
+    torch.testing.assert_close(other, picture.roll((8, 12), dims=(2, 3)), rtol=0, atol=1e-4)
     assert picture.std() > 0.1
 
 

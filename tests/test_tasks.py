@@ -146,6 +146,7 @@ def test_a_window_is_cut_from_the_samples(
     desk: Path, trained: Callable[[str], Path], script: Script
 ) -> None:
     words = ["--model_dir", trained("generation"), "--num_samples", 3, "--size", 40, 50]
+    words += ["--precision", "fp32"]
     assert script(evaluate_model, *words, "--output_dir", "whole").code == 0
     window = ["--window", 7, 20, 11, 30]
     assert script(evaluate_model, *words, *window, "--output_dir", "part").code == 0
