@@ -8,11 +8,13 @@ from ConSinGAN import ask, console
 from ConSinGAN.errors import run_script
 from ConSinGAN.evaluation import SCHEMA
 from ConSinGAN.options import add_verbosity
+from ConSinGAN.registry import TASKS
 
 
 def make_evaluation_parser() -> argparse.ArgumentParser:
     """All flags, those of every task among them."""
-    parser = SCHEMA.make_parser(__doc__)
+    special = {name: TASKS.load(name).defaults for name in TASKS.names()}
+    parser = SCHEMA.make_parser(__doc__, special)
     add_verbosity(parser)
     return parser
 

@@ -10,14 +10,15 @@ Hinz, Fisher, Wang, Wermter: Improved Techniques for Training Single-Image GANs,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ConSinGAN import threads as _threads
 
 if TYPE_CHECKING:
-    from ConSinGAN.sampling import ImageModel
+    from ConSinGAN.model import ImageModel
+    from ConSinGAN.tasks.base import Drawing
     from ConSinGAN.watch.base import Watcher
 
 __version__ = "0.1.0"
@@ -76,3 +77,14 @@ def load(
     except (RuntimeError, AssertionError, TypeError) as error:  # no such device, or not here
         raise UsageError(f"device {device!r}: {str(error).splitlines()[0]}") from error
     return ask.open_model(run_dir, where, precision, threads)
+
+
+def draw(model: ImageModel, task: str, **options: Any) -> Iterator[Drawing]:
+    """What a task draws of a model: drawings with a `name` and `frames`, (1, C, h, w) in [-1, 1].
+
+    options: those of the task in evaluate_model.py --help, and `seed`. Raises
+    ConSinGAN.errors.UsageError, at once, if the task does not suit the model or an option is wrong.
+    """
+    from ConSinGAN import ask
+
+    return ask.draw(model, task, options)

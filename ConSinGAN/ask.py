@@ -6,7 +6,7 @@ Torch is loaded when all flags are known to be good.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from ConSinGAN.config import DeviceConfig, TrainConfig, check_device
 from ConSinGAN.errors import UsageError
 from ConSinGAN.evaluation import SCHEMA, EvalConfig
 from ConSinGAN.registry import TASKS
-from ConSinGAN.tasks.base import Task
+from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
     import torch
 
-    from ConSinGAN.sampling import ImageModel
+    from ConSinGAN.model import ImageModel
 
 
 def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
@@ -36,16 +36,22 @@ def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
         SCHEMA.check_owners(typed, {"task": typed["task"]})
     run = saved.read_config(saved.locate(typed["model_dir"]))
     mode = modes.get(run.train_mode)
-    config = SCHEMA.build({"task": mode.default_task}, typed=typed)
+    name = typed.get("task") or mode.default_task
+    config = SCHEMA.build({"task": name}, TASKS.load(name).defaults, typed=typed)
     check_device(config)
     if config.inception_weights is not None and not config.metrics:
         raise UsageError("`inception_weights` is for the metrics: add `metrics` or leave it away")
     task = TASKS.load(config.task)()
-    if reason := task.unsuited(mode, run):
-        suited = ", ".join(suited_tasks(run))
-        raise UsageError(f"`task` {task.name}: {reason}; what this model can do: {suited}")
+    refuse_unsuited(task, run)
     task.check_flags(config)
     return config, task
+
+
+def refuse_unsuited(task: Task, run: TrainConfig) -> None:
+    """Raise UsageError if the model of such a run cannot do the task."""
+    if reason := task.unsuited(modes.get(run.train_mode), run):
+        suited = ", ".join(suited_tasks(run))
+        raise UsageError(f"`task` {task.name}: {reason}; what this model can do: {suited}")
 
 
 def suited_tasks(run: TrainConfig) -> list[str]:
@@ -74,6 +80,20 @@ def open_model(
     model = RunDirectory.open(path).load_model(device)
     model.set_precision(hardware.select_precision(precision, device))
     return model
+
+
+def draw(model: ImageModel, name: str, options: Mapping[str, Any]) -> Iterator[Drawing]:
+    """What a task draws of an open model, one drawing after the other; nothing is written.
+
+    options: the task's, by name, and `seed`. Raises UsageError, at once, if the task does not suit
+    the model or an option is wrong.
+    """
+    task = TASKS.load(TASKS.find(name).name)()
+    refuse_unsuited(task, model.config)
+    config = SCHEMA.build(task.defaults, typed={**options, "task": name})
+    task.check_flags(config)
+    task.check(model, config)
+    return task.run(model, config)
 
 
 def evaluate(flags: Mapping[str, Any]) -> str:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ConSinGAN import hardware, images, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.networks import chance_of, generator_of, make_networks, make_objective, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.registry import GENERATORS
 from ConSinGAN.run import RunDirectory
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.base import Source
 from ConSinGAN.sources.single import FineTuning, Single
 from ConSinGAN.state import TrainingState, check_fits

@@ -44,7 +44,10 @@ class Schema:
 
     @cached_property
     def options(self) -> dict[str, Owned]:
-        """All options by name. Raises TypeError if a name is given twice."""
+        """All options by name. Raises TypeError if a name is given twice.
+
+        Components of one kind share an option if their classes inherit it from one that has it.
+        """
         found = {f.name: Owned(self.core) for f in dataclasses.fields(self.core) if f.metadata}
         for kind, family in self.families.items():
             for component in family.components.values():
@@ -53,7 +56,9 @@ class Schema:
                     continue
                 for field in dataclasses.fields(cls):
                     before = found.get(field.name)
-                    if before is not None and (before.cls, before.kind) != (cls, kind):
+                    if before is not None and (
+                        before.kind != kind or field_of(before.cls, field.name) is not field
+                    ):
                         raise TypeError(f"two options are called {field.name!r}")
                     others = before.owners if before else ()
                     found[field.name] = Owned(cls, kind, (*others, component.name))

@@ -36,9 +36,9 @@ from ConSinGAN import console, files, images, lock, modes, run_log, saved
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError, describe
+from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.networks import FILES, make_critic, make_generator
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import TrainingState
 
 log = logging.getLogger(__name__)

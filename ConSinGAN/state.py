@@ -15,10 +15,10 @@ from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.generators.base import Generator, Group
+from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import make_networks
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.objectives.base import Objective
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.base import Source
 
 Networks = dict[str, nn.Module]

@@ -46,9 +46,9 @@ from ConSinGAN.evaluation import SCHEMA as EVALUATION  # noqa: E402
 from ConSinGAN.evaluation import EvalConfig, MetricsConfig  # noqa: E402
 from ConSinGAN.hardware import select_device, select_precision  # noqa: E402
 from ConSinGAN.metrics import report  # noqa: E402
+from ConSinGAN.model import ImageModel  # noqa: E402
 from ConSinGAN.resize import resize  # noqa: E402
 from ConSinGAN.run import RunDirectory  # noqa: E402
-from ConSinGAN.sampling import ImageModel  # noqa: E402
 from ConSinGAN.tasks.samples import Samples  # noqa: E402
 
 COMMON = "--not_cuda --min_size 18 --max_size 64 --niter 600"

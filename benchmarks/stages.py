@@ -11,9 +11,9 @@ import torch
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import generator_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
 

@@ -20,11 +20,11 @@ from ConSinGAN import modes, training
 from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.layers import NetworkShape
 from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import make_networks
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.pyramid import geometric_scales
 from ConSinGAN.resize import resize
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState
 

@@ -22,10 +22,10 @@ from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import MAX_MESSAGE, UsageError
 from ConSinGAN.evaluation import SCHEMA as EVALUATION
 from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.model import ImageModel
 from ConSinGAN.presets.base import Configure, Values
 from ConSinGAN.presets.draft import Draft
 from ConSinGAN.run import RunDirectory
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import Diverged
 from evaluate_model import make_evaluation_parser
 from main_train import make_train_parser

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import Outcome, files_below, write_picture
 from PIL import Image
-from test_sampling import make_model
+from test_model import make_model
 
 import evaluate_model
 from ConSinGAN.errors import UsageError

@@ -33,6 +33,13 @@ class Sails:
     striped: bool = option(False, "vehicle", "with stripes", negatable=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sled(Wheels):
+    """Shares the wheels, which it can do without, and adds something."""
+
+    dogs: int = option(6, "vehicle", "how many dogs", low=1)
+
+
 @dataclass(frozen=True)
 class Toy(Component):
     """A component whose options need no file."""
@@ -305,3 +312,18 @@ def test_presets_that_there_are_not(name: object) -> None:
     with pytest.raises(UsageError, match=r"preset must be one of draft"):
         launch.configure({"preset": name})
     assert PRESETS.names() == ("draft",)
+
+
+def test_options_are_shared_by_inheriting_them() -> None:
+    schema = Schema(Trip, {"vehicle": family(car=Wheels, cart=Sled)})
+    assert schema.options["wheels"].owners == ("car", "cart")
+    assert schema.options["dogs"].owners == ("cart",)
+    trip = schema.build({"wheels": 3}, typed={"vehicle": "cart", "dogs": 2})
+    assert trip.parts["vehicle"] == Sled(wheels=3, dogs=2)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Others:
+        wheels: int = option(1, "vehicle", "how many wheels", low=1)
+
+    with pytest.raises(TypeError, match="wheels"):
+        _ = Schema(Trip, {"vehicle": family(car=Wheels, cart=Others)}).options

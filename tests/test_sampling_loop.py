@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from test_sampling import make_model
+from test_model import make_model
 from torch import Tensor
 
-from ConSinGAN.sampling import ImageModel, begin_at_usual_step, closed_walk, random_walk
+from ConSinGAN.model import ImageModel, begin_at_usual_step, closed_walk, random_walk
 
 ALPHA = 0.1
 

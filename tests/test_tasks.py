@@ -172,6 +172,25 @@ def test_command_line_and_api_draw_the_same_pictures(
     assert (np.asarray(Image.open(desk / "2" / name)) == images.to_bytes(picture)[0]).all()
 
 
+def test_the_api_asks_for_tasks(desk: Path, trained: Callable[[str], Path]) -> None:
+    model = ConSinGAN.load(trained("generation"))
+    drawn = list(ConSinGAN.draw(model, "retarget", num_samples=1, size=(20, 30), seed=5))
+    assert [drawing.name for drawing in drawn] == [
+        "reconstruction", "random_samples_size_h_20_w_30/gen_sample_0",
+    ]  # fmt: skip
+    (picture,) = model.sample(1, 5, size=(20, 30))
+    assert torch.equal(next(iter(drawn[1].frames)), picture)
+    for task, options, told in [
+        ("editing", {}, "can do: samples"),
+        ("nothing", {}, "task"),
+        ("samples", {"num_samples": 0}, "num_samples"),
+        ("samples", {"fps": 5}, "fps"),
+        ("samples", {"size": (10**4, 10**4), "scale_h": 2.0}, "exclude"),
+    ]:
+        with pytest.raises(UsageError, match=told):
+            ConSinGAN.draw(model, task, **options)
+
+
 # Moving pictures ------------------------------------------------------------------------------
 
 

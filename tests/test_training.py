@@ -13,10 +13,10 @@ from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods import adversarial
 from ConSinGAN.methods.adversarial import Adversarial
+from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.run import RunDirectory
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers, set_learning_rates
 from ConSinGAN.training import begin_stage

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Outcome, write_picture
-from test_sampling import make_model
+from test_model import make_model
 
 import ConSinGAN
 import evaluate_model
@@ -20,8 +20,8 @@ import main_train
 from ConSinGAN import hardware, lock
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
+from ConSinGAN.model import ImageModel
 from ConSinGAN.run import RunDirectory, run_name
-from ConSinGAN.sampling import ImageModel
 
 Script = Callable[..., Outcome]
 

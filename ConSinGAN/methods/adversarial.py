@@ -12,9 +12,9 @@ from torch import Tensor
 from ConSinGAN import hardware
 from ConSinGAN.fast.graphs import GraphedStep
 from ConSinGAN.fast.wgan_gp import quicken
+from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.objectives.base import Terms
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.state import TrainingState
 
 FRUGAL_PIXELS = 250_000

@@ -25,8 +25,8 @@ from ConSinGAN.pictures import decode, formats
 from ConSinGAN.tasks.base import Task
 
 if TYPE_CHECKING:
+    from ConSinGAN.model import ImageModel
     from ConSinGAN.results import Results
-    from ConSinGAN.sampling import ImageModel
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.noise import RandomStreams
-from ConSinGAN.sampling import ImageModel
 
 
 class Source(ABC):

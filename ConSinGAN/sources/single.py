@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.resize import resize
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.sources.base import Source
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
-    from ConSinGAN.sampling import ImageModel
 
 LABEL = 80  # characters of the naive picture's name in those of results: names have an end
 

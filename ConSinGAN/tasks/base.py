@@ -6,9 +6,9 @@ Modules of tasks import torch where they use it, which keeps wrong flags quick.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.evaluation import MOVIES
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
-    from ConSinGAN.sampling import ImageModel
 
     Picture = Tensor | np.ndarray  # (1, C, h, w) in [-1, 1], or uint8 (h, w, 3)
 
@@ -44,6 +44,7 @@ class Task(ABC):
 
     name: ClassVar[str] = ""  # what --task calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for lists
+    defaults: ClassVar[Mapping[str, Any]] = {}  # of its options, that differ from their own
     moves: ClassVar[bool] = False  # whether any of its drawings moves
     reads_picture: ClassVar[bool] = False  # whether it is given one, of which --frame can be told
 

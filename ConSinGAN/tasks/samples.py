@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
-    from ConSinGAN.sampling import ImageModel
     from ConSinGAN.tasks.samples_options import Options
 
 NUM_SHEET_SAMPLES = 9

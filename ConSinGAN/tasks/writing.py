@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ConSinGAN import images
 from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.pictures import video
 from ConSinGAN.registry import TASKS
 from ConSinGAN.results import Results
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.tasks.base import Drawing, Task
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import ConSinGANError
+from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
-from ConSinGAN.sampling import ImageModel
 
 
 @dataclass(frozen=True)

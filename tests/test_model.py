@@ -17,10 +17,10 @@ import ConSinGAN
 from ConSinGAN import modes
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Window
+from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import make_generator
 from ConSinGAN.noise import Purpose, RandomStreams, draw_maps
 from ConSinGAN.pyramid import sizes_of
-from ConSinGAN.sampling import ImageModel
 from ConSinGAN.walk import random_walk
 
 WITH_NORM = ("harmonization", "editing")
