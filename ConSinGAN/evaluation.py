@@ -14,7 +14,8 @@ from ConSinGAN.options import option
 from ConSinGAN.owners import Schema
 from ConSinGAN.registry import TASKS
 
-STILLS = ("png", "jpg")
+STILLS = ("png", "jpg", "tif")
+PARTWISE = ("png", "tif")  # of these, which can be written from top to bottom
 MOVIES = ("gif", "mp4", "webm", "apng")
 
 

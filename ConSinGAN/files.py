@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import safetensors
@@ -30,13 +30,24 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     durable: also wait until the disk has it. Raises OSError naming `path`, and leaves no temporary
     file.
     """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    if durable:
+        sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name to write to, which becomes `path` if all goes well.
+
+    Raises OSError naming `path`, and leaves no temporary file.
+    """
     temporary = temporary_name(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
+        yield temporary
         temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -44,8 +55,6 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
         if isinstance(error, OSError):
             error.filename, error.filename2 = str(path), None
         raise
-    if durable:
-        sync_directory(path.parent)
 
 
 def temporary_name(path: Path) -> Path:

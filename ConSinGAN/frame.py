@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
+from ConSinGAN.norms import Norms
 from ConSinGAN.resize import Interpolation
 
 Size = tuple[int, int]  # (h, w)
@@ -53,11 +54,27 @@ class Axis:
         step = self.step * (self.aligned - 1) / (aligned - 1) if aligned > 1 else Fraction(0)
         return replace(self, total=total, num=self.num + 2 * border, step=step, aligned=aligned)
 
-    def grown(self, border: int) -> Axis:
-        """The part with `border` more pixels on each side, where the whole has them."""
+    def grown(self, border: int, wrap: bool = False) -> Axis:
+        """The part with `border` more pixels on each side, where the whole has them.
+
+        wrap: the whole is a period of a plane. What lies beyond its ends has numbers beyond them.
+        """
+        if wrap:
+            return self.unrolled(self.first - border, self.num + 2 * border)
         start = max(self.first - border, self.low)
         stop = min(self.first + self.num + border, self.low + self.total)
         return replace(self, first=start, num=stop - start)
+
+    def unrolled(self, first: int, num: int) -> Axis:
+        """`num` pixels of a plane of which this is a period; the whole, where that is less."""
+        if num >= self.total:
+            return self.whole
+        return replace(self, first=first, num=num)
+
+    @property
+    def whole(self) -> Axis:
+        """All of it."""
+        return replace(self, first=self.low, num=self.total)
 
     @property
     def is_whole(self) -> bool:
@@ -66,21 +83,24 @@ class Axis:
 
 
 @lru_cache(maxsize=1024)
-def interpolation(source: Axis, target: Axis, wrap: bool = False) -> Interpolation:
-    """What computes the target's pixels from the source's."""
+def interpolation(
+    source: Axis, target: Axis, wrap: bool = False, inside: bool = False
+) -> Interpolation:
+    """What computes the target's pixels from the source's; see `Interpolation`."""
     scale = target.step / source.step if source.step else Fraction(0)
     offset = (target.origin - source.origin) / source.step if source.step else Fraction(0)
     return Interpolation(
         source.total, float(scale), target.first, target.num, source.first, source.num,
-        float(offset), wrap, source.low,
+        float(offset), wrap, source.low, inside,
     )  # fmt: skip
 
 
-def needed(source: Axis, targets: Sequence[Axis]) -> Axis:
-    """The part of the source that all the targets are computed from."""
-    taps = [interpolation(source, target).taps()[0] for target in targets]
-    first = min(int(t.min()) for t in taps)
-    return replace(source, first=first, num=max(int(t.max()) for t in taps) - first + 1)
+def needed(source: Axis, targets: Sequence[Axis], wrap: bool = False) -> Axis:
+    """The part of the source, a whole, that all the targets are computed from."""
+    spans = [interpolation(source, target, wrap).span() for target in targets]
+    first = min(span[0] for span in spans)
+    num = max(span[1] for span in spans) - first + 1
+    return source.unrolled(first, num) if wrap else replace(source, first=first, num=num)
 
 
 @dataclass(frozen=True)
@@ -109,9 +129,14 @@ class Place:
         """As `Axis.widened`, both axes."""
         return Place(self.rows.widened(border), self.columns.widened(border))
 
-    def grown(self, border: int) -> Place:
+    def grown(self, border: int, wrap: bool = False) -> Place:
         """As `Axis.grown`, both axes."""
-        return Place(self.rows.grown(border), self.columns.grown(border))
+        return Place(self.rows.grown(border, wrap), self.columns.grown(border, wrap))
+
+    @property
+    def whole(self) -> Place:
+        """The place of the whole drawing."""
+        return Place(self.rows.whole, self.columns.whole)
 
 
 class Window(NamedTuple):
@@ -121,6 +146,12 @@ class Window(NamedTuple):
     left: int
     height: int
     width: int
+
+    @classmethod
+    def all(cls, place: Place) -> Window:
+        """The pixels of a place."""
+        rows, columns = place.rows, place.columns
+        return cls(rows.first, columns.first, rows.num, columns.num)
 
     def of(self, place: Place) -> Place:
         """This part of a whole. Raises ValueError if it is not inside."""
@@ -142,12 +173,14 @@ class Frame:
 
     places: what is computed at every stage. border: what convolutions see around the drawing:
     noise, zeros, or its other side (`wrap`). window: the part of the last stage that is wanted,
-    None for all that is computed there.
+    None for all that is computed there. norms: what is known of the whole drawing, if this is a
+    part and what it is drawn with has norms.
     """
 
     places: tuple[Place, ...]
     border: Border
     window: Window | None = None
+    norms: Norms | None = field(default=None, compare=False)
 
     @classmethod
     def whole(cls, sizes: Sequence[Size], border: Border) -> Frame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 from skimage import filters, morphology
 from torch import Tensor
@@ -17,6 +18,7 @@ from torch import Tensor
 from ConSinGAN.files import write_atomic
 from ConSinGAN.pictures import decode
 from ConSinGAN.pictures.decode import LUMA
+from ConSinGAN.pictures.streamed import save_bands
 
 EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
 
@@ -90,13 +92,24 @@ def from_levels(levels: Tensor) -> Tensor:
     return (levels.float() * 2 - 1).clamp(-1, 1)
 
 
-def save_image(image: Tensor | np.ndarray, path: str | Path) -> None:
-    """Write one picture, (1, C, H, W) in [-1, 1] or uint8 (H, W, 3); the extension decides how."""
+def save_image(
+    image: Tensor | np.ndarray, path: str | Path, text: Mapping[str, str] | None = None
+) -> None:
+    """Write one picture, (1, C, H, W) in [-1, 1] or uint8 (H, W, 3); the extension decides how.
+
+    text: by keyword, is put into a PNG or TIFF.
+    """
     pixels = to_bytes(image)[0] if isinstance(image, Tensor) else image
+    if Path(path).suffix == ".tif":
+        save_bands([pixels], pixels.shape[:2], Path(path), text)
+        return
     picture = Image.fromarray(pixels)
     encoded = io.BytesIO()
     if Path(path).suffix == ".png":
-        picture.save(encoded, "png", compress_level=3)
+        chunks = PngInfo()
+        for keyword, value in (text or {}).items():
+            chunks.add_itxt(keyword, value)
+        picture.save(encoded, "png", compress_level=3, pnginfo=chunks)
     else:
         picture.save(encoded, "jpeg", quality=95, subsampling=0)
     write_atomic(Path(path), encoded.getvalue(), durable=False)
@@ -110,9 +123,9 @@ class ImageWriter:
         self._pending: list[Future] = []
         self._max_pending = max_pending
 
-    def save(self, image: np.ndarray, path: Path) -> None:
+    def save(self, image: np.ndarray, path: Path, text: Mapping[str, str] | None = None) -> None:
         """Queue one uint8 (H, W, 3) picture. An error in writing is raised at a later call."""
-        self._pending.append(self._pool.submit(save_image, image, path))
+        self._pending.append(self._pool.submit(save_image, image, path, text))
         if len(self._pending) >= self._max_pending:
             self._pending.pop(0).result()
 

@@ -19,6 +19,7 @@ from torch.nn.grad import conv2d_weight
 
 from ConSinGAN.fast.convolution import convolve, transposed
 from ConSinGAN.fast.weight_gradient import MANY_PIXELS, parameter_gradients
+from ConSinGAN.norms import Norms, Statistics
 
 if TYPE_CHECKING:
     from ConSinGAN.config import TrainConfig
@@ -145,7 +146,10 @@ class PictureNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_features))
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, known: Statistics | None = None) -> Tensor:
+        """(N, C, h, w) -> the same. known: the statistics, if x is a part of one picture."""
+        if known is not None:
+            return F.batch_norm(x, *known, self.weight, self.bias, False, 0.0, self.eps)
         pictures = [self._normalise(picture) for picture in x.split(1)]
         return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
@@ -179,12 +183,17 @@ class ConvBlock(nn.Module):
         if self.fused_slope == 1:
             self.activation = make_activation(activation, slope)
 
-    def forward(self, x: Tensor, border: int = 0) -> Tensor:
-        """(N, in, H, W) -> (N, out, h, w); `border` more zeros are put around x."""
+    def forward(
+        self, x: Tensor, border: int = 0, norms: Norms | None = None, index: int = 0
+    ) -> Tensor:
+        """(N, in, H, W) -> (N, out, h, w); `border` more zeros are put around x.
+
+        norms: if x is a part of a picture; the block's own is number `index` of them.
+        """
         weight, bias = self.conv.weight, self.conv.bias
         x = conv(x, weight, bias, self.padding + border, self.fused_slope)
         if self.batch_norm:
-            x = self.norm(x)
+            x = self.norm(x, None if norms is None else norms.of(index, x))
         return x if self.fused_slope != 1 else self.activation(x)
 
 

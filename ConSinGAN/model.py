@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ConSinGAN import hardware, images
+from ConSinGAN import images, tiles
 from ConSinGAN.checks import check_aspect, check_mask, check_picture, checked_seed, plain, plain_all
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Frame, Window
 from ConSinGAN.generators.base import Generator
+from ConSinGAN.latents import Latents, RandomLatents
 from ConSinGAN.modes.animation_options import Options as AnimationMode
 from ConSinGAN.noise import DrawingStreams, Purpose
 from ConSinGAN.options import check_value
@@ -24,6 +25,7 @@ from ConSinGAN.pyramid import size_of, sizes_of
 from ConSinGAN.resize import resize
 from ConSinGAN.tasks.animation_options import Options as Animation
 from ConSinGAN.tasks.samples_options import Options as Samples
+from ConSinGAN.tiles import TiledPicture
 from ConSinGAN.walk import begin_at_usual_step, closed_walk, random_walk
 
 if TYPE_CHECKING:
@@ -97,6 +99,20 @@ class ImageModel:
         height, width = self.sizes[-1]
         return [*self.scaled_sizes(size[0] / height, size[1] / width)[:-1], (size[0], size[1])]
 
+    def random_latents(
+        self, purpose: Purpose, seed: Seed, number: int, start: int = 0, given: Tensor | None = None
+    ) -> RandomLatents:
+        """The noise maps of a random picture, of all or any part of it; see `RandomLatents`.
+
+        start: stages below it stay at the anchor. given: what enters stage 0, if not the mode's
+        own, (1, C, h, w) of the drawing's size there.
+        """
+        return RandomLatents(
+            self.generator, self.mode, self.reals[0],
+            lambda: DrawingStreams(purpose, seed, number, self.device),
+            given, self.fixed_noise, self.frame, start,
+        )  # fmt: skip
+
     def latents(
         self, purpose: Purpose, seed: Seed, number: int, frame: Frame | None = None
     ) -> list[Tensor]:
@@ -104,19 +120,14 @@ class ImageModel:
 
         They depend on the numbers alone, pixel by pixel, not on what else is drawn.
         """
-        frame = frame or self.frame
-        streams = DrawingStreams(purpose, seed, number, self.device)
-        place = frame.places[0]
-        streams.noise.corner = (place.rows.low, place.columns.low)
-        real, coarsest = self.reals[0], place.whole_size
-        if tuple(real.shape[-2:]) != coarsest:
-            real = resize(real, size=coarsest)
-        maps = [self.mode.draw_input(real, streams)]
-        for stage in range(1, frame.num_stages):
-            window = self.generator.noise_window(stage, frame)
-            channels = self.generator.noise_channels(stage)
-            maps.append(streams.noise.maps(stage, channels, window, self.generator.dtype))
-        return maps
+        return self.random_latents(purpose, seed, number)(frame or self.frame)
+
+    def draw_tiled(
+        self, latents: Latents, frame: Frame, tile: int, window: Window | None = None,
+        name: str = "picture",
+    ) -> TiledPicture:  # fmt: skip
+        """A drawing, or a window of it, in tiles; see `tiles.draw_tiled`."""
+        return tiles.draw_tiled(self.generator, self.noise_amp, latents, frame, tile, window, name)
 
     def sample(
         self,
@@ -127,19 +138,53 @@ class ImageModel:
         size: tuple[int, int] | None = None,
         window: tuple[int, int, int, int] | None = None,
         first: int = 0,
+        start_scale: int = 0,
     ) -> Iterator[Tensor]:
         """Draw random pictures, each (1, C, h, w) in [-1, 1], one after the other.
 
         scale: factors of (height, width); size: an exact (h, w) in pixels instead. window: only
         this part of each, (top, left, height, width) in pixels. Of the endless series that a seed
         (or several numbers) stands for, `num` pictures come from number `first` on: a picture is
-        the same whatever else is drawn. Raises UsageError, at once, if an argument is wrong.
+        the same whatever else is drawn. start_scale: stages below it stay as they are in the
+        reconstruction. Raises UsageError, at once, if an argument is wrong.
         """
-        num = check_value(Samples, "num_samples", plain(num))
-        seed = checked_seed(seed)
-        first = plain(first)
-        if not (isinstance(first, int) and first >= 0):
-            raise UsageError(f"first must be a whole number from 0 on, not {first!r}")
+        frame = self.sample_frame(scale, size, window)
+        tiles.choose_tile(self.generator, frame, 0, _size_flag(size))
+        # Not in batches: a picture's roundings would depend on their size.
+        drawn = self._random(num, seed, first, start_scale)
+        return (self.draw(latents(frame), frame) for latents in drawn)
+
+    def sample_tiled(
+        self,
+        tile: int,
+        num: int = 1,
+        seed: Seed = 0,
+        *,
+        scale: tuple[float, float] = (1.0, 1.0),
+        size: tuple[int, int] | None = None,
+        window: tuple[int, int, int, int] | None = None,
+        first: int = 0,
+        start_scale: int = 0,
+    ) -> Iterator[TiledPicture]:
+        """The pictures of `sample`, in tiles of so many pixels a side: of any size.
+
+        Each is drawn as it is read, and equals the one of `sample` within rounding.
+        """
+        frame = self.sample_frame(scale, size)
+        tile = tiles.choose_tile(self.generator, frame, check_value(Samples, "tile", plain(tile)))
+        if not tile:
+            raise UsageError("`tile` must be a number of pixels; whole pictures are `sample`'s")
+        part = None if window is None else self._window(window, frame)
+        drawn = self._random(num, seed, first, start_scale)
+        return (self.draw_tiled(latents, frame, tile, part) for latents in drawn)
+
+    def sample_frame(
+        self,
+        scale: tuple[float, float] = (1.0, 1.0),
+        size: tuple[int, int] | None = None,
+        window: tuple[int, int, int, int] | None = None,
+    ) -> Frame:
+        """The frame of the pictures of `sample`. Raises UsageError if an argument is wrong."""
         if size is not None:
             sizes = self.sizes_for(check_value(Samples, "size", plain_all(size)))
         else:
@@ -148,31 +193,41 @@ class ImageModel:
                 raise UsageError(f"scale takes two factors, (height, width), not {scale!r}")
             names = ("scale_h", "scale_w")
             sizes = self.scaled_sizes(*map(partial(check_value, Samples), names, factors))
-        frame = self._frame(sizes, window)
-        flag = "`size`" if size is not None else "`scale_h`/`scale_w`"
-        if too_large := hardware.why_too_large(
-            self.generator.drawing_memory(frame.places[-1].size), self.device
-        ):
-            height, width = frame.size
-            raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
-        return self._sample(range(first, first + num), seed, frame)
-
-    def _frame(
-        self, sizes: Sequence[tuple[int, int]], window: tuple[int, int, int, int] | None
-    ) -> Frame:
+        frame = self.generator.frame(sizes)
         if window is None:
-            return self.generator.frame(sizes)
+            return frame
+        try:
+            return self.generator.part(frame, self._window(window, frame))
+        except ValueError as error:
+            raise UsageError(f"`window`: {error}") from error
+
+    def _window(self, window: tuple[int, int, int, int], frame: Frame) -> Window:
         numbers = plain_all(window)
         if not isinstance(numbers, tuple) or [type(n) for n in numbers] != [int] * 4:
             raise UsageError(f"`window` takes (top, left, height, width) in pixels, not {window!r}")
         try:
-            return self.generator.frame(sizes, Window(*numbers))
+            Window(*numbers).of(frame.places[-1])
         except ValueError as error:
             raise UsageError(f"`window`: {error}") from error
+        return Window(*numbers)
 
-    def _sample(self, numbers: Sequence[int], seed: Seed, frame: Frame) -> Iterator[Tensor]:
-        for number in numbers:  # not in batches: a picture's roundings would depend on their size
-            yield self.draw(self.latents(Purpose.SAMPLE, seed, number, frame), frame)
+    def _random(
+        self, num: int, seed: Seed, first: int, start_scale: int
+    ) -> Iterator[RandomLatents]:
+        """The latents of random pictures. Raises UsageError, at once, if an argument is wrong."""
+        num = check_value(Samples, "num_samples", plain(num))
+        seed = checked_seed(seed)
+        first = plain(first)
+        if not (isinstance(first, int) and first >= 0):
+            raise UsageError(f"first must be a whole number from 0 on, not {first!r}")
+        start = check_value(Samples, "start_scale", plain(start_scale))
+        if start >= self.generator.num_stages:
+            raise UsageError(
+                f"`start_scale` {start}: the model has {self.generator.num_stages} stages, "
+                "counted from 0"
+            )
+        numbers = range(first, first + num)
+        return (self.random_latents(Purpose.SAMPLE, seed, number, start) for number in numbers)
 
     def animate(
         self,
@@ -262,3 +317,8 @@ class ImageModel:
         # What is thin or small vanishes when it is shrunk; then its most covered pixels stay.
         edited = covered >= min(0.5, covered.max() / 2)
         return images.soften_mask(edited, self.mode.mask_radius)
+
+
+def _size_flag(size: tuple[int, int] | None) -> str:
+    """What to blame if a picture is too large."""
+    return "`size`" if size is not None else "`scale_h`/`scale_w`"

@@ -104,13 +104,21 @@ class Field:
 
     def maps(
         self, stage: int, channels: int, window: tuple[int, int, int, int],
-        dtype: torch.dtype = torch.float32, draw: int = 0,
+        dtype: torch.dtype = torch.float32, draw: int = 0, period: tuple[int, int] | None = None,
     ) -> Tensor:  # fmt: skip
         """The noise of a window (top, left, height, width): (1, C, height, width), channels last.
 
-        draw: tells several maps of one stage apart.
+        draw: tells several maps of one stage apart. period: rows and columns after which the noise
+        repeats, from pixel 0 on; the window may lie anywhere.
         """
         top, left, height, width = window
+        if period is not None:
+            bands = []
+            for y, h in _pieces(top, height, period[0]):
+                parts = [self.maps(stage, channels, (y, x, h, w), dtype, draw)
+                         for x, w in _pieces(left, width, period[1])]  # fmt: skip
+                bands.append(torch.cat(parts, dim=3))
+            return torch.cat(bands, dim=2)
         maps = torch.empty((height, width, channels), dtype=dtype)
         for y in range(top // self.BLOCK, (top + height - 1) // self.BLOCK + 1):
             first = max(y * self.BLOCK, top)  # row of those that are wanted of these blocks
@@ -145,12 +153,24 @@ class Field:
         return self.maps(0, channels, (*self.corner, height, width), dtype, self.draws - 1)
 
 
+def _pieces(first: int, num: int, period: int) -> list[tuple[int, int]]:
+    """`num` places from `first` on around a ring, in runs: where each begins, and its length."""
+    pieces = []
+    while num > 0:
+        start = first % period
+        length = min(num, period - start)
+        pieces.append((start, length))
+        first, num = first + length, num - length
+    return pieces
+
+
 class Purpose(IntEnum):
     """What a picture is drawn for; the first number of its address."""
 
     SAMPLE = 1
     FRAME = 2  # of an animation
     COMPOSITE = 3
+    ANCHOR = 9  # what stays the same in all pictures of a size that has no anchor
 
 
 class DrawingStreams:

@@ -7,14 +7,17 @@ operator any rows can be had alone, so that a part of a picture is what it is in
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
 ROW_TILE, COLUMN_TILE = 16, 48  # outputs per block of a banded interpolation matrix
+BAND = 256  # outputs at a time where a whole matrix of resizing would be large
+LARGE = 2**22  # numbers of such a matrix
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -37,18 +40,49 @@ def resize_matrix(num_in: int, num_out: int, scale: float) -> np.ndarray:
     MATLAB's cubic `imresize` (a = -0.5, centres aligned): the kernel is widened by 1/scale when
     shrinking, positions outside are mirrored on both sides, rows sum to 1.
     """
+    taps, weights = _resize_taps(num_in, range(num_out), scale)
+    matrix = np.zeros((num_out, num_in))
+    np.add.at(matrix, (np.arange(num_out)[:, None], taps), weights)
+    return matrix
+
+
+def _resize_taps(num_in: int, outputs: range, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs that some outputs of `resize_matrix` use, and their weights: (outputs, taps)."""
     shrink = min(scale, 1.0)
     width = 4 / shrink
-    centre = (np.arange(num_out) + 0.5) / scale - 0.5  # 0-based input coordinates
+    centre = (np.arange(outputs.start, outputs.stop) + 0.5) / scale - 0.5  # 0-based coordinates
     first = np.floor(centre - width / 2).astype(int)
     taps = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = shrink * _keys(shrink * (centre[:, None] - taps), a=-0.5)
     weights /= weights.sum(axis=1, keepdims=True)
     mirrored = taps % (2 * num_in)
-    mirrored = np.minimum(mirrored, 2 * num_in - 1 - mirrored)
-    matrix = np.zeros((num_out, num_in))
-    np.add.at(matrix, (np.arange(num_out)[:, None], mirrored), weights)
-    return matrix
+    return np.minimum(mirrored, 2 * num_in - 1 - mirrored), weights
+
+
+def _resize_in_bands(image: Tensor, out: tuple[int, int], scales: tuple[float, float]) -> Tensor:
+    """`resize` of a large picture, some rows at a time, so that nothing else is large."""
+    height, width = image.shape[-2:]
+    result = torch.empty((*image.shape[:-2], *out), dtype=torch.float32)
+    for top in range(0, out[0], BAND):
+        rows = range(top, min(top + BAND, out[0]))
+        start, matrix = _resize_band(height, rows, scales[0])
+        band = matrix @ image[..., start : start + matrix.shape[1], :].cpu().double()
+        for left in range(0, out[1], BAND):
+            columns = range(left, min(left + BAND, out[1]))
+            start, matrix = _resize_band(width, columns, scales[1])
+            part = band[..., start : start + matrix.shape[1]] @ matrix.T
+            result[..., rows.start : rows.stop, columns.start : columns.stop] = part
+    return result
+
+
+@lru_cache(maxsize=256)
+def _resize_band(num_in: int, outputs: range, scale: float) -> tuple[int, Tensor]:
+    """Some rows of `resize_matrix` from the first column on that they use: its number, and they."""
+    taps, weights = _resize_taps(num_in, outputs, scale)
+    start = int(taps.min())
+    matrix = np.zeros((len(outputs), int(taps.max()) + 1 - start))
+    np.add.at(matrix, (np.arange(len(outputs))[:, None], taps - start), weights)
+    return start, torch.from_numpy(matrix)
 
 
 def resize(
@@ -69,6 +103,9 @@ def resize(
         raise ValueError("either a size or a scale")
     else:
         out, scales = size, (size[0] / height, size[1] / width)
+    if max(height * out[0], width * out[1]) > LARGE:
+        large = _resize_in_bands(image, out, scales).to(image.device)
+        return large.clamp_(-1, 1) if clamp else large
     result = image.cpu().double()  # not every device has float64
     if scales[0] != 1:
         result = torch.from_numpy(resize_matrix(height, out[0], scales[0])) @ result
@@ -85,7 +122,7 @@ class Interpolation:
     Output j lies at `offset + j * scale` among the whole's `total` inputs, which are numbered from
     `low` on; wanted are `num_out` outputs from `first_out` on. There are `num_in` inputs from
     `first_in` on. wrap: what is outside of the whole comes round again; else the border sample is
-    repeated.
+    repeated. inside: so it is at the edges of the inputs that are there, too, whatever is beyond.
     """
 
     total: int
@@ -97,6 +134,7 @@ class Interpolation:
     offset: float = 0.0
     wrap: bool = False
     low: int = 0
+    inside: bool = False
 
     @classmethod
     def whole(cls, num_in: int, num_out: int) -> Interpolation:
@@ -115,39 +153,61 @@ class Interpolation:
 
         Both (num_out, 4). Keys' kernel with a = -0.75, as torch's bicubic interpolation has it.
         """
+        taps, weights = self._taps()
+        if self.wrap:  # inputs that lie on both sides of a seam have numbers beyond the whole's
+            return (taps - self.first_in) % self.total + self.first_in, weights
+        start, stop = self.low, self.low + self.total
+        if self.inside:
+            start, stop = self.first_in, self.first_in + self.num_in
+        return taps.clip(start, stop - 1), weights
+
+    def span(self) -> tuple[int, int]:
+        """The first and the last input that is used; with `wrap` they may lie beyond the whole."""
+        taps = self._taps()[0] if self.wrap else self.taps()[0]
+        return int(taps.min()), int(taps.max())
+
+    def _taps(self) -> tuple[np.ndarray, np.ndarray]:
+        """`taps` as if there were no ends."""
         centre = (self.first_out + np.arange(self.num_out)) * self.scale + self.offset
         taps = np.floor(centre).astype(int)[:, None] + np.arange(-1, 3)
-        weights = _keys(centre[:, None] - taps, a=-0.75)
-        taps -= self.low
-        taps = taps % self.total if self.wrap else taps.clip(0, self.total - 1)
-        return taps + self.low, weights
+        return taps, _keys(centre[:, None] - taps, a=-0.75)
 
-    def matrix(self) -> np.ndarray:
-        """The operator: (num_out, num_in), float64.
+    def matrix(self, rows: range | None = None) -> np.ndarray:
+        """The operator, or some rows of it: (num_out, num_in), float64.
 
         Raises ValueError if an output needs an input that is not there.
         """
+        taps, weights = self._checked_taps
+        part = slice(None) if rows is None else slice(rows.start, rows.stop)
+        taps, weights = taps[part], weights[part]
+        matrix = np.zeros((len(taps), self.num_in))
+        np.add.at(matrix, (np.arange(len(taps))[:, None], taps), weights)
+        return matrix
+
+    @cached_property
+    def _checked_taps(self) -> tuple[np.ndarray, np.ndarray]:
+        """`taps`, numbered among the inputs that are there."""
         taps, weights = self.taps()
         taps = taps - self.first_in
         if taps.size and not (taps.min() >= 0 and taps.max() < self.num_in):
             raise ValueError(f"{self}: needs inputs that are not there")
-        matrix = np.zeros((self.num_out, self.num_in))
-        np.add.at(matrix, (np.arange(self.num_out)[:, None], taps), weights)
-        return matrix
+        return taps, weights
 
 
 class _Tiles:
     """A banded matrix in blocks of `tile` rows, each with the columns that it uses."""
 
     def __init__(
-        self, matrix: np.ndarray, tile: int, device: torch.device, dtype: torch.dtype
-    ) -> None:
-        self.num_rows = len(matrix)
+        self, num_rows: int, rows_of: Callable[[range], np.ndarray], tile: int,
+        device: torch.device, dtype: torch.dtype,
+    ) -> None:  # fmt: skip
+        """rows_of: some rows of the matrix."""
+        self.num_rows = num_rows
         self.blocks: list[
             tuple[int, int, int, Tensor]
         ] = []  # (first row, first column, last column + 1, block)
-        for top in range(0, len(matrix), tile):
-            rows = matrix[top : top + tile]
+        for top in range(0, num_rows, tile):
+            rows = rows_of(range(top, min(top + tile, num_rows)))
             used = np.flatnonzero(rows.any(axis=0))
             start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
             block = torch.tensor(rows[:, start:stop], dtype=dtype, device=device)
@@ -165,8 +225,10 @@ class _Tiles:
 def _tiles(
     axis: Interpolation, tile: int, transposed: bool, device: torch.device, dtype: torch.dtype
 ) -> _Tiles:
-    matrix = axis.matrix()
-    return _Tiles(matrix.T if transposed else matrix, tile, device, dtype)
+    if transposed:  # in training, whose pictures are small
+        matrix = axis.matrix().T
+        return _Tiles(axis.num_in, lambda rows: matrix[rows.start : rows.stop], tile, device, dtype)
+    return _Tiles(axis.num_out, axis.matrix, tile, device, dtype)
 
 
 def _apply(x: Tensor, rows: Interpolation, columns: Interpolation, transposed: bool) -> Tensor:

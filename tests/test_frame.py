@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ConSinGAN.frame import Axis, Frame, Place, Window, interpolation
 from ConSinGAN.generators.consingan import ConSinGANGenerator
+from ConSinGAN.latents import noise_of
 from ConSinGAN.layers import NetworkShape
 from ConSinGAN.noise import Field
 from ConSinGAN.resize import Interpolation, interpolate, upsample
@@ -95,9 +96,18 @@ def test_a_drawing_that_wraps_has_no_border() -> None:
     assert picture.std() > 0.1
 
 
-def test_parts_of_a_drawing_that_wraps_are_refused() -> None:
-    with pytest.raises(ValueError, match="whole"):
-        strong("wrap").frame([(8, 8), (12, 12), (16, 16)], Window(0, 0, 4, 4))
+@pytest.mark.parametrize("window", [(0, 0, 9, 8), (50, 60, 10, 21), (20, 0, 7, 81), (3, 4, 50, 9)])
+def test_parts_of_a_drawing_that_wraps(window: tuple[int, int, int, int]) -> None:
+    """Their stages reach around the seam, or are whole where they are small."""
+    generator = strong("wrap")
+    whole = generator.frame([(12, 16), (30, 40), (60, 81)])
+    part = generator.part(whole, Window(*window))
+    latents = [noise_of(generator, Field([1]), part, stage) for stage in range(3)]
+    with torch.no_grad():
+        drawn = generator(latents, AMPLITUDES, part)
+    top, left, height, width = window
+    there = draw(generator, whole)[..., top : top + height, left : left + width]
+    torch.testing.assert_close(drawn, there, rtol=0, atol=1e-4)
 
 
 def test_windows_become_places() -> None:

@@ -119,6 +119,25 @@ class Generator(nn.Module, ABC):
         """
         raise ValueError("this generator draws whole pictures only")
 
+    @property
+    def num_norms(self) -> int:
+        """How many of its layers need statistics of the whole picture."""
+        return 0
+
+    def norm_stage(self, index: int) -> int:
+        """The stage that such a layer is in; they are numbered in the order of their work."""
+        raise ValueError("no norms")
+
+    def norm_input(
+        self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame
+    ) -> Tensor:
+        """What the first norm that the frame does not know sees of its window: (1, C, h, w).
+
+        frame: a part of a drawing that ends at the norm's stage. Windows that share the drawing
+        share what the norm sees: what is beyond the drawing's edge goes with the edge's pixels.
+        """
+        raise ValueError("no norms")
+
     def forward(self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame) -> Tensor:
         """Draw the pictures of a frame from the noise of all its stages."""
         return self.render(self.advance(noise, amplitudes, frame), frame)

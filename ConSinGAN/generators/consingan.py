@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ from ConSinGAN.fast.weight_gradient import at_least_float
 from ConSinGAN.frame import Border, Frame, Place, Size, Window, interpolation, needed
 from ConSinGAN.generators.base import Generator, Group
 from ConSinGAN.layers import NetworkShape, conv, init_weights
+from ConSinGAN.norms import Reached
 from ConSinGAN.resize import interpolate
 
 if TYPE_CHECKING:
@@ -47,9 +49,11 @@ class ConSinGANGenerator(Generator):
         )
         self.channels = (shape.image_channels, shape.num_filters)
         self.tail_padding = shape.ker_size // 2
+        self.padding = shape.padding
         self.pad = self.tail_padding - shape.padding  # what one convolution eats from each side
         self.eaten = self.pad * shape.num_layer  # what one stage eats
         self.reach = self.tail_padding * shape.num_layer  # how far one stage looks
+        self.num_layer = shape.num_layer
         self.batch_norm = batch_norm
         self.border = border
         init_weights(self)
@@ -104,7 +108,7 @@ class ConSinGANGenerator(Generator):
         weight, bias = self.tail.parameters()
         padding = self.tail_padding
         if frame is not None and frame.border == "wrap":
-            state, padding = F.pad(state, (padding,) * 4, mode="circular"), 0
+            state, padding = _wrapped(state, padding, frame.places[-1]), 0
         picture = torch.tanh(at_least_float(conv(state, weight, bias, padding)))
         if frame is None or frame.window is None:
             return picture
@@ -115,53 +119,95 @@ class ConSinGANGenerator(Generator):
     def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
         place = frame.places[0]
         if frame.border == "wrap":
-            x = self.head(F.pad(z, (self.pad,) * 4, mode="circular"))
-            return self._run_body(0, F.pad(x, (self.eaten,) * 4, mode="circular"))
-        x = self.head(z, border=self.pad)  # h w
+            x = _wrapped(z, self.tail_padding, place)
+            x = self.head(x, border=-self.padding, norms=frame.norms)
+            return self._run_wrapped_body(0, x, frame)
+        x = self.head(z, border=self.pad, norms=frame.norms)  # h w
         if frame.border == "noise":
-            x = _interpolate(x, place, place.widened(self.pad))
-            return self._run_body(0, x, border=self.eaten - self.pad)
-        return self._run_body(0, x, border=self.eaten)
+            x = _interpolate(x, place, place.widened(self.pad), inside=True)
+            return self._run_body(0, x, frame, self.eaten - self.pad)
+        return self._run_body(0, x, frame, self.eaten)
 
     def _refine(self, stage: int, x: Tensor, z: Tensor, amplitude: float, frame: Frame) -> Tensor:
         before, place = frame.places[stage - 1], frame.places[stage]
         residual = _interpolate(x, before, place, frame.border == "wrap")
         if frame.border == "noise":
             wide = _interpolate(x, before, place.widened(self.eaten))
-            return residual + self._run_body(stage, torch.add(wide, z, alpha=amplitude))
+            return residual + self._run_body(stage, torch.add(wide, z, alpha=amplitude), frame)
         noisy = torch.add(residual, z, alpha=amplitude)
         if frame.border == "wrap":
-            noisy = F.pad(noisy, (self.eaten,) * 4, mode="circular")
-            return residual + self._run_body(stage, noisy)
-        return residual + self._run_body(stage, noisy, border=self.eaten)
+            return residual + self._run_wrapped_body(stage, noisy, frame)
+        return residual + self._run_body(stage, noisy, frame, self.eaten)
 
-    def _run_body(self, stage: int, x: Tensor, border: int = 0) -> Tensor:
-        for block in self.body[stage].children():
-            x = block(x, border)
+    def _run_body(self, stage: int, x: Tensor, frame: Frame, border: int = 0) -> Tensor:
+        first = 1 + stage * self.num_layer  # number of its first norm; the head's is 0
+        for index, block in enumerate(self.body[stage].children(), start=first):
+            x = block(x, border, frame.norms, index)
             border = 0
         return x
 
+    def _run_wrapped_body(self, stage: int, x: Tensor, frame: Frame) -> Tensor:
+        """What is around x is its other side, for a convolution's own padding, too."""
+        x = _wrapped(x, self.reach, frame.places[stage])
+        first = 1 + stage * self.num_layer
+        for index, block in enumerate(self.body[stage].children(), start=first):
+            x = block(x, -self.padding, frame.norms, index)
+        return x
+
+    # Parts ------------------------------------------------------------------------------------
+
     def part(self, frame: Frame, window: Window) -> Frame:
-        """As the base class says. Stage 0, which is small, is computed whole.
+        """As the base class says. If the drawing wraps, its ends may lie within a part.
 
         A part's edges inside the drawing are computed as if they were the drawing's: what a
         stage's convolutions carry in from there is wrong, so that every stage has so much more.
         """
-        if self.batch_norm:
+        if self.batch_norm and frame.norms is None:
             raise ValueError("with batch normalisation the whole picture decides every pixel")
-        if frame.border == "wrap":
-            raise ValueError("a drawing that wraps is drawn whole")
-        places = list(frame.places)
-        place = window.of(places[-1]).grown(self.tail_padding)
+        places, wrap = list(frame.places), frame.border == "wrap"
+        place = window.of(places[-1]).grown(self.tail_padding, wrap)
         for stage in range(frame.num_stages - 1, 0, -1):
-            places[stage] = place.grown(self.reach)
+            places[stage] = place.grown(self.reach, wrap)
             targets = [places[stage]]
             if frame.border == "noise":
                 targets.append(places[stage].widened(self.eaten))
             before = places[stage - 1]
-            rows = needed(before.rows, [target.rows for target in targets])
-            place = Place(rows, needed(before.columns, [target.columns for target in targets]))
-        return Frame(tuple(places), frame.border, window)
+            rows = needed(before.rows, [target.rows for target in targets], wrap)
+            columns = needed(before.columns, [target.columns for target in targets], wrap)
+            place = Place(rows, columns)
+        # The head's reach; and what widening shifts, with what it takes of neighbours.
+        more = self.tail_padding + (2 * self.pad + 2 if frame.border == "noise" else 0)
+        places[0] = place.grown(self.reach + more, wrap)
+        return replace(frame, places=tuple(places), window=window)
+
+    @property
+    def num_norms(self) -> int:
+        return 1 + self.num_stages * self.num_layer if self.batch_norm else 0
+
+    def norm_stage(self, index: int) -> int:
+        return max(index - 1, 0) // self.num_layer
+
+    def norm_input(
+        self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame
+    ) -> Tensor:
+        try:
+            self.advance(noise, amplitudes, frame)
+        except Reached as reached:
+            x = reached.x
+        else:
+            raise ValueError("all statistics are known")
+        place, window = frame.places[-1], frame.window or Window.all(frame.places[-1])
+        cut = []
+        for axis, first, num, there in (
+            (place.rows, window.top, window.height, x.shape[2]),
+            (place.columns, window.left, window.width, x.shape[3]),
+        ):
+            ring = (there - axis.num) // 2  # pixels around the place that the norm sees
+            start, stop = first - axis.first + ring, first + num - axis.first + ring
+            start -= ring if first == axis.low else 0
+            stop += ring if first + num == axis.low + axis.total else 0
+            cut.append(slice(start, stop))
+        return x[..., cut[0], cut[1]]
 
     def drawing_memory(self, size: Size) -> int:
         return DRAWN_MAPS * size[0] * size[1] * self.channels[1] * self.dtype.itemsize
@@ -196,6 +242,22 @@ class ConSinGANGenerator(Generator):
         return [*groups, Group("tail", list(self.tail.parameters()), 0)]
 
 
-def _interpolate(x: Tensor, source: Place, target: Place, wrap: bool = False) -> Tensor:
-    rows = interpolation(source.rows, target.rows, wrap)
-    return interpolate(x, rows, interpolation(source.columns, target.columns, wrap))
+def _interpolate(
+    x: Tensor, source: Place, target: Place, wrap: bool = False, inside: bool = False
+) -> Tensor:
+    rows = interpolation(source.rows, target.rows, wrap, inside)
+    return interpolate(x, rows, interpolation(source.columns, target.columns, wrap, inside))
+
+
+def _wrapped(x: Tensor, border: int, place: Place) -> Tensor:
+    """`border` more pixels a side: of a whole axis those of its other side, of a part's nothing."""
+    for dim, axis in ((2, place.rows), (3, place.columns)):
+        if not axis.is_whole:  # zeros, in a margin that is not wanted
+            x = F.pad(x, (0, 0) * (3 - dim) + (border, border))
+        elif border <= axis.num:
+            ends = x.narrow(dim, axis.num - border, border), x.narrow(dim, 0, border)
+            x = torch.cat([ends[0], x, ends[1]], dim)
+        else:
+            around = torch.arange(-border, axis.num + border, device=x.device) % axis.num
+            x = x.index_select(dim, around)
+    return x

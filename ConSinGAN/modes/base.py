@@ -76,6 +76,14 @@ class Mode:
 
         return draw(real.shape, streams.noise)
 
+    @classmethod
+    def draws_noise(cls) -> bool:
+        """Whether random pictures begin with plain noise, so that any part of it can be had alone.
+
+        No mode has to say so: it is what `draw_input` does if a mode leaves it as it is.
+        """
+        return cls.draw_input is Mode.draw_input
+
     def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         """The stage-0 input made of the naive picture at coarsest size (1, C, h, w)."""
         raise UsageError(f"`model_dir`: a model trained for {self.name} makes no composites")

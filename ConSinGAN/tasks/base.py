@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
+    from ConSinGAN.tiles import TiledPicture
 
-    Picture = Tensor | np.ndarray  # (1, C, h, w) in [-1, 1], or uint8 (h, w, 3)
+    # (1, C, h, w) in [-1, 1], uint8 (h, w, 3), or one that is drawn as it is written
+    Picture = Tensor | np.ndarray | TiledPicture
 
 
 @dataclass(frozen=True)

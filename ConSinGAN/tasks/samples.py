@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ConSinGAN import console
 from ConSinGAN.errors import UsageError
+from ConSinGAN.tasks._tiling import check_tiled, tile_for
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
     from ConSinGAN.tasks.samples_options import Options
+    from ConSinGAN.tiles import TiledPicture
 
 NUM_SHEET_SAMPLES = 9
 
@@ -41,13 +43,13 @@ class Samples(Task):
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
         for sample_set in sample_sets(config.options_of("task")):
-            sample_set.check(model)
+            sample_set.check(model, config)
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         num = config.options_of("task").num_samples
         yield Drawing("reconstruction", [model.reconstruct()])
         for sample_set in sample_sets(config.options_of("task")):
-            pictures = sample_set.draw(model, num, config.seed)
+            pictures = sample_set.pictures(model, num, config.seed)
             shown = console.progress(pictures, sample_set.name, num, "picture")
             for index, picture in enumerate(shown):
                 yield Drawing(f"{sample_set.name}/gen_sample_{index}", [picture])
@@ -78,28 +80,55 @@ class SampleSet:
     scale: tuple[float, float] = (1.0, 1.0)  # height, width
     size: tuple[int, int] | None = None  # (h, w) in pixels, instead of the scale
     window: tuple[int, int, int, int] | None = None  # top, left, height, width
+    start: int = 0  # stages below it stay as in the reconstruction
+    tile: int | None = None  # pixels a side; 0: never
 
-    def check(self, model: ImageModel) -> None:
-        """Raise UsageError, naming the flag, if such a picture cannot be drawn."""
-        model.sample(1, scale=self.scale, size=self.size, window=self.window)
+    def check(self, model: ImageModel, config: EvalConfig) -> None:
+        """Raise UsageError, naming the flag, if such a picture cannot be drawn or written."""
+        if self._tile(model):
+            check_tiled(config)
+        self.pictures(model, 1, 0)
+
+    def pictures(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor | TiledPicture]:
+        """The pictures one after the other: (1, C, h, w), or in tiles."""
+        if tile := self._tile(model):
+            return model.sample_tiled(
+                tile, num, seed, scale=self.scale, size=self.size, window=self.window,
+                start_scale=self.start,
+            )  # fmt: skip
+        return model.sample(
+            num, seed, scale=self.scale, size=self.size, window=self.window, start_scale=self.start
+        )
 
     def draw(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor]:
         """The pictures, (1, C, h, w), one after the other."""
-        return model.sample(num, seed, scale=self.scale, size=self.size, window=self.window)
+        from ConSinGAN.tiles import TiledPicture
+
+        for picture in self.pictures(model, num, seed):
+            yield picture.tensor() if isinstance(picture, TiledPicture) else picture
+
+    def _tile(self, model: ImageModel) -> int:
+        window = None if self.tile else self.window
+        frame = model.sample_frame(self.scale, self.size, window)
+        flag = "`size`" if self.size is not None else "`scale_h`/`scale_w`"
+        return tile_for(model, frame, self.tile, flag)
 
 
 def sample_sets(options: Options) -> list[SampleSet]:
     """Which sizes to sample at."""
     window = options.window
+    how: dict[str, Any] = {
+        "window": window, "start": options.start_scale, "tile": options.tile,
+    }  # fmt: skip
     if options.size is not None:
         height, width = options.size
         name = f"random_samples_size_h_{height}_w_{width}"
-        return [SampleSet(name, size=options.size, window=window)]
+        return [SampleSet(name, size=options.size, **how)]
     if window is not None or options.scale_h is not None or options.scale_w is not None:
         scales = [(options.scale_h or 1.0, options.scale_w or 1.0)]
     else:
         scales = [(1.0, 1.0), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0)]
-    return [SampleSet(_folder_name(*scale), scale, window=window) for scale in scales]
+    return [SampleSet(_folder_name(*scale), scale, **how) for scale in scales]
 
 
 def _folder_name(scale_h: float, scale_w: float) -> str:

@@ -1,0 +1,166 @@
+"""Drawings of any size in constant memory: windows of them, one after the other.
+
+A window is computed with as much around it as decides its pixels, so that the tiles are the whole
+drawing, within rounding. Nothing that grows with the drawing is kept but, where a picture enters,
+the stage-0 input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ConSinGAN import console, hardware, images
+from ConSinGAN.errors import UsageError
+from ConSinGAN.frame import Frame, Size, Window
+from ConSinGAN.generators.base import Generator
+from ConSinGAN.latents import Latents
+from ConSinGAN.norms import Moments, Norms
+
+SMALLEST = 16  # pixels a side of a tile: smaller ones are drawn for the sake of their margins
+USUAL = 512  # likewise, where nothing is said
+SHARE = 2  # a drawing that needs more than this part of the memory is drawn in tiles
+
+
+@dataclass
+class TiledPicture:
+    """A picture that is drawn as it is read: a frame of a `Drawing`, in the place of a tensor.
+
+    area: its pixels. paint: draws a window inside, (1, C, h, w) in [-1, 1]. prepare: is called
+    once, before the first. name: in lines of progress.
+    """
+
+    area: Window
+    tile: int
+    paint: Callable[[Window], Tensor]
+    prepare: Callable[[], None] = lambda: None
+    name: str = "picture"
+    _prepared: bool = False
+
+    @property
+    def size(self) -> Size:
+        """(h, w)."""
+        return self.area.height, self.area.width
+
+    def then(self, change: Callable[[Window, Tensor], Tensor]) -> TiledPicture:
+        """The picture with every window changed in turn: (its place, its pixels) to its pixels."""
+        paint = self.paint
+        return replace(self, paint=lambda window: change(window, paint(window)))
+
+    def tiles(self) -> Iterator[tuple[Window, Tensor]]:
+        """All windows and their pixels, row by row of tiles."""
+        if not self._prepared:
+            self.prepare()
+            self._prepared = True
+        places = list(windows(self.area, self.tile))
+        for window in console.progress(places, self.name, len(places), "tile"):
+            yield window, self.paint(window)
+
+    def bands(self) -> Iterator[np.ndarray]:
+        """All pixels from top to bottom, a row of tiles at a time: uint8 (rows, w, 3)."""
+        band = np.empty((0, self.area.width, 3), np.uint8)
+        for window, pixels in self.tiles():
+            if window.left == self.area.left:
+                band = np.empty((window.height, self.area.width, 3), np.uint8)
+            left = window.left - self.area.left
+            band[:, left : left + window.width] = images.to_bytes(pixels)[0]
+            if left + window.width == self.area.width:
+                yield band
+
+    def tensor(self) -> Tensor:
+        """The whole picture, (1, C, h, w): it needs the memory that tiles save."""
+        whole: Tensor | None = None
+        for window, pixels in self.tiles():
+            if whole is None:
+                whole = pixels.new_empty((*pixels.shape[:2], *self.size))
+            top, left = window.top - self.area.top, window.left - self.area.left
+            whole[..., top : top + window.height, left : left + window.width] = pixels
+        assert whole is not None
+        return whole
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The whole picture, uint8 (h, w, 3)."""
+        return np.concatenate(list(self.bands())).astype(dtype or np.uint8, copy=False)
+
+
+def windows(area: Window, tile: int) -> Iterator[Window]:
+    """An area in windows of at most `tile` pixels a side, row by row."""
+    for top in range(area.top, area.top + area.height, tile):
+        height = min(tile, area.top + area.height - top)
+        for left in range(area.left, area.left + area.width, tile):
+            yield Window(top, left, height, min(tile, area.left + area.width - left))
+
+
+def choose_tile(
+    generator: Generator, frame: Frame, wanted: int | None, flag: str = "`size`"
+) -> int:
+    """How many pixels a side the tiles of a drawing get; 0: it is drawn whole.
+
+    wanted: the value of `tile`; None lets the memory decide. flag: what is to be blamed for the
+    size. Raises UsageError if a drawing that shall be whole does not fit the memory.
+    """
+    needed = generator.drawing_memory(frame.places[-1].size)
+    if wanted == 0:
+        if too_large := hardware.why_too_large(needed, generator.device):
+            height, width = frame.size
+            raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
+        return 0
+    if wanted is not None:
+        if wanted < SMALLEST:
+            raise UsageError(f"`tile` must be 0 (never) or at least {SMALLEST}, not {wanted}")
+        return wanted
+    memory = hardware.memory(generator.device) / SHARE
+    if needed <= memory:
+        return 0
+    tile = USUAL
+    while tile > SMALLEST and generator.drawing_memory((2 * tile, 2 * tile)) > memory:
+        tile //= 2
+    return tile
+
+
+def draw_tiled(
+    generator: Generator, amplitudes: Sequence[float], latents: Latents, frame: Frame, tile: int,
+    window: Window | None = None, name: str = "picture",
+) -> TiledPicture:  # fmt: skip
+    """A drawing in tiles of so many pixels a side; nothing is drawn before it is read.
+
+    frame: of the whole drawing. latents: gives the noise maps of a part of it, or of a part of its
+    first stages: those of `frame.num_stages`. window: what is wanted, None for all.
+    """
+    norms = Norms()
+
+    def prepare() -> None:
+        for statistics in _passes(generator, amplitudes, latents, frame, tile, norms, name):
+            norms.known.append(statistics)
+
+    @torch.no_grad()
+    def paint(window: Window) -> Tensor:
+        part = generator.part(replace(frame, norms=norms), window)
+        return generator(latents(part), amplitudes, part)
+
+    area = window or Window.all(frame.places[-1])
+    area.of(frame.places[-1])  # raises ValueError if it is not inside
+    return TiledPicture(area, tile, paint, prepare, name)
+
+
+@torch.no_grad()
+def _passes(
+    generator: Generator, amplitudes: Sequence[float], latents: Latents, frame: Frame, tile: int,
+    norms: Norms, name: str,
+) -> Iterator[tuple[Tensor, Tensor]]:  # fmt: skip
+    """The statistics of all norms, one pass over the norm's stage after the other."""
+    for index in range(generator.num_norms):
+        stage = generator.norm_stage(index)
+        below = replace(frame, places=frame.places[: stage + 1], norms=norms)
+        places = list(windows(Window.all(below.places[-1]), tile))
+        moments = Moments()
+        what = f"{name}: norm {index + 1} of {generator.num_norms}"
+        for window in console.progress(places, what, len(places), "tile"):
+            part = generator.part(below, window)
+            moments.add(generator.norm_input(latents(part), amplitudes, part))
+        yield moments.statistics(generator.device)
