@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ConSinGAN import threads as _threads
+from ConSinGAN.version import VERSION
 
 if TYPE_CHECKING:
     from ConSinGAN.model import ImageModel
     from ConSinGAN.tasks.base import Drawing
     from ConSinGAN.watch.base import Watcher
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _threads.limit_spinning()  # before torch is loaded
 

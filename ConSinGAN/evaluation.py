@@ -45,7 +45,7 @@ class EvalConfig(MetricsConfig, ModelConfig):
     )
     format: str = option(
         "png", "run",
-        "file format: png or jpg of stills (moving pictures become GIFs), the others of what moves",
+        "file format: png, jpg or tif of stills (moving pictures become GIFs), the others of movies",
         choices=(*STILLS, *MOVIES),
     )  # fmt: skip
     metrics: bool = option(

@@ -39,7 +39,7 @@ SAMPLE_FOLDERS = [
 SAMPLES = {".manifest", "reconstruction.png"} | {
     f"{folder}/gen_sample_{i}.png" for folder in SAMPLE_FOLDERS for i in range(2)
 }
-GIFS = {".manifest", "reconstruction.png"} | {
+GIFS = {".manifest", "settings.yaml", "reconstruction.png"} | {
     f"start_scale={start}_alpha=0.1_beta={beta}.gif"
     for start, beta in itertools.product((0, 1), (0.8, 0.85, 0.9, 0.95))
 }
@@ -234,8 +234,9 @@ def test_jpegs_if_wanted(mode: str, desk: Path, run_of: Callable, script: Script
     naive = ["--naive_img", "naive.png"] if mode == "editing" else []
     made = evaluate(script, run_of(mode), "--format", "jpg", *naive)
     names = files_below(made)
-    assert {name.replace(".jpg", ".png") for name in names} == EVALUATION[mode]
-    for name in names - {".manifest"}:
+    beside = {"settings.yaml"}
+    assert {name.replace(".jpg", ".png") for name in names - beside} == EVALUATION[mode]
+    for name in names - beside - {".manifest"}:
         with Image.open(made / name) as picture:
             assert picture.format == "JPEG"
 

@@ -125,7 +125,7 @@ def test_a_model_serves_every_task_that_suits_it(
         ("generation", ["--fps", 5], ["--fps", "--task animation", "--task samples"]),
         ("animation", ["--num_samples", 5], ["--num_samples", "--task samples and retarget"]),
         ("generation", ["--task", "nothing"], ["--task", "samples", "animation", "editing"]),
-        ("generation", ["--format", "mp4"], ["--format mp4", "samples", "png and jpg"]),
+        ("generation", ["--format", "mp4"], ["--format mp4", "samples", "png, jpg and tif"]),
         ("generation", ["--frame", 1], ["--frame 1", "samples"]),
         ("animation", ["--fps", 51], ["--fps 51", "GIF", "--format"]),
         ("animation", ["--fps", 121, "--format", "mp4"], ["--fps", "120"]),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-import torch
 from test_model import make_model
-from torch import Tensor
 
-from ConSinGAN.frame import Frame, Window
+from ConSinGAN.frame import Frame
 from ConSinGAN.latents import RandomLatents
 from ConSinGAN.model import ImageModel
-from ConSinGAN.noise import DrawingStreams, Purpose
+from ConSinGAN.noise import Purpose
 
 NATIVE = (90, 110)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ConSinGAN.options import option
+from ConSinGAN.options import Scope, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,4 +26,5 @@ class TileOptions:
         None, "task",
         "draw in windows of so many pixels a side, which needs little memory; 0: never (default: "
         "where memory does not suffice for the whole)", low=0, high=32768, metavar="PIXELS",
+        scope=Scope.ROUNDING,
     )  # fmt: skip

@@ -63,7 +63,7 @@ class Task(ABC):
         if config.format in MOVIES and not self.moves:
             raise UsageError(
                 f"`format` {config.format}: `task` {self.name} draws nothing that moves; it writes "
-                "png and jpg"
+                "png, jpg and tif"
             )
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:

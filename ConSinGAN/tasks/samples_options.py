@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ConSinGAN.options import option
+from ConSinGAN.options import Scope, option
 from ConSinGAN.tasks._tile_options import TileOptions
 
 
@@ -12,7 +12,7 @@ from ConSinGAN.tasks._tile_options import TileOptions
 class Options(TileOptions):
     """How many, how large, how different, and which part of them."""
 
-    num_samples: int = option(50, "task", "random samples per size", low=1)
+    num_samples: int = option(50, "task", "random samples per size", low=1, scope=Scope.HARMLESS)
     scale_h: float | None = option(None, "task", "height factor of the samples", above=0, high=100)
     scale_w: float | None = option(None, "task", "width factor of the samples", above=0, high=100)
     size: tuple[int, int] | None = option(
