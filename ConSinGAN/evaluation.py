@@ -45,7 +45,8 @@ class EvalConfig(MetricsConfig, ModelConfig):
     )
     format: str = option(
         "png", "run",
-        "file format: png, jpg or tif of stills (moving pictures become GIFs), the others of movies",
+        "file format: png, jpg or tif of stills (moving pictures become GIFs), the others of what "
+        "moves",
         choices=(*STILLS, *MOVIES),
     )  # fmt: skip
     metrics: bool = option(

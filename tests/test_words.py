@@ -119,7 +119,7 @@ def test_too_large_samples_are_blamed_on_what_was_typed(
 ) -> None:
     run = trained("generation")
     monkeypatch.setattr(hardware, "memory", lambda device: 1e5)
-    outcome = script(evaluate_model, "--model_dir", run, *words, "--not_cuda")
+    outcome = script(evaluate_model, "--model_dir", run, *words, "--not_cuda", "--tile", 0)
     assert outcome.code == 2
     assert f"error: {flag}" in outcome.err
 

@@ -1,0 +1,117 @@
+"""Drawings in tiles against whole ones, and what memory and time large ones take.
+
+Peak memory and time are those of a process of its own that writes a PNG file. `large` measures
+other sizes: python benchmarks/jobs/tiles.py MODEL HEIGHT WIDTH TILE prints one row.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import ConSinGAN  # noqa: E402
+from ConSinGAN import images  # noqa: E402
+from ConSinGAN.frame import Border, Frame  # noqa: E402
+from ConSinGAN.model import ImageModel  # noqa: E402
+from ConSinGAN.noise import Purpose  # noqa: E402
+from ConSinGAN.pictures.streamed import save_bands  # noqa: E402
+from ConSinGAN.resize import resize  # noqa: E402
+from jobs.common import BUNDLED, Row, trained  # noqa: E402
+
+PICTURES = list(BUNDLED.values())
+SIZE, TILE = (1000, 1500), 200
+LARGE = [(750, 1000), (1500, 2000)]  # pixels
+LARGE_TILE = 512
+QUICK = {"max_size": 120, "niter": 40, "Dsteps": 1, "not_cuda": True}
+KINDS: dict[str, tuple[dict, Border | None]] = {
+    "noise at the borders": ({"train_mode": "generation"}, None),
+    "zeros at the borders": ({"train_mode": "retarget"}, None),
+    "wrapped": ({"train_mode": "generation"}, "wrap"),
+    "norms": ({"train_mode": "harmonization", "min_size": 60}, None),
+    "norms, wrapped": ({"train_mode": "harmonization", "min_size": 60}, "wrap"),
+}
+
+
+def measure(picture: Path, out: Path) -> list[Row]:
+    """Equality of every kind of drawing in both arithmetics, then memory and time of large ones."""
+    rows: list[Row] = []
+    for kind, (options, border) in KINDS.items():
+        run = trained(picture, out, **QUICK, **options)
+        for dtype in (torch.float32, torch.bfloat16):
+            model = run.load()
+            model.set_precision(dtype)
+            rows.append({"picture": picture.stem, **equality(model, kind, border)})
+    run = trained(picture, out, **QUICK, train_mode="generation")
+    for size in LARGE:
+        rows.append({"picture": picture.stem, "drawing": "to disk", **in_process(run.path, size)})
+    return rows
+
+
+def equality(
+    model: ImageModel, kind: str, border: Border | None, size: tuple[int, int] = SIZE,
+    tile: int = TILE,
+) -> Row:  # fmt: skip
+    """How far tiles are from the whole drawing, in levels of the pixels that are written."""
+    frame = Frame.whole(model.sizes_for(size), border or model.generator.border)
+    given = None
+    if model.mode.why_no_random_pictures():
+        given = resize(model.reals[0], size=frame.places[0].size)
+    latents = model.random_latents(Purpose.SAMPLE, 0, 0, given=given)
+    start = time.perf_counter()
+    whole = _levels(model.draw(latents(frame), frame))
+    between = time.perf_counter()
+    tiled = _levels(model.draw_tiled(latents, frame, tile).tensor())
+    apart = (tiled - whole).abs().amax(dim=1)
+    return {
+        "drawing": kind,
+        "size": f"{size[1]}x{size[0]}",
+        "tile": tile,
+        "arithmetic": "fp32" if model.generator.dtype == torch.float32 else "bf16",
+        "most levels apart": int(apart.max()),
+        "% within 1": float(100 * (apart <= 1).float().mean()),
+        "seconds whole": between - start,
+        "seconds in tiles": time.perf_counter() - between,
+    }
+
+
+def _levels(picture: Tensor) -> Tensor:
+    return torch.from_numpy(images.to_bytes(picture)).permute(0, 3, 1, 2).int()
+
+
+def in_process(path: Path, size: tuple[int, int], tile: int = LARGE_TILE) -> Row:
+    """Memory and time of a drawing, in a process of its own."""
+    words = [sys.executable, __file__, path, size[0], size[1], tile]
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def large(path: Path, size: tuple[int, int], tile: int) -> Row:
+    """Draw into a file that is removed afterwards; peak resident memory is the process's."""
+    model = ConSinGAN.load(path, precision="fp32")
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        (picture,) = model.sample_tiled(tile, 1, size=size)
+        save_bands(picture.bands(), picture.size, Path(folder) / "a.png")
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "size": f"{size[1]}x{size[0]}", "tile": tile, "arithmetic": "fp32",
+        "seconds in tiles": seconds, "peak GiB": peak,
+        "us per pixel": 1e6 * seconds / (size[0] * size[1]),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    height, width, side = map(int, sys.argv[2:])
+    print(json.dumps(large(Path(sys.argv[1]), (height, width), side)))
