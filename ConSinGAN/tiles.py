@@ -23,7 +23,8 @@ from ConSinGAN.latents import Latents
 from ConSinGAN.norms import Moments, Norms
 
 SMALLEST = 16  # pixels a side of a tile: smaller ones are drawn for the sake of their margins
-USUAL = 512  # likewise, where nothing is said
+USUAL = 256  # likewise, where nothing is said
+TIDY = 8  # tiles after which memory is tidied; their sizes differ by pixels, so that it falls apart
 SHARE = 2  # a drawing that needs more than this part of the memory is drawn in tiles
 
 
@@ -58,7 +59,7 @@ class TiledPicture:
             self.prepare()
             self._prepared = True
         places = list(windows(self.area, self.tile))
-        for window in console.progress(places, self.name, len(places), "tile"):
+        for window in _watched(places, self.name):
             yield window, self.paint(window)
 
     def bands(self) -> Iterator[np.ndarray]:
@@ -94,6 +95,14 @@ def windows(area: Window, tile: int) -> Iterator[Window]:
         height = min(tile, area.top + area.height - top)
         for left in range(area.left, area.left + area.width, tile):
             yield Window(top, left, height, min(tile, area.left + area.width - left))
+
+
+def _watched(places: Sequence[Window], what: str) -> Iterator[Window]:
+    """The windows, with progress; memory that is free, but in pieces, is given back in between."""
+    for number, window in enumerate(console.progress(places, what, len(places), "tile"), start=1):
+        yield window
+        if number % TIDY == 0:
+            hardware.return_memory()
 
 
 def choose_tile(
@@ -160,7 +169,7 @@ def _passes(
         places = list(windows(Window.all(below.places[-1]), tile))
         moments = Moments()
         what = f"{name}: norm {index + 1} of {generator.num_norms}"
-        for window in console.progress(places, what, len(places), "tile"):
+        for window in _watched(places, what):
             part = generator.part(below, window)
             moments.add(generator.norm_input(latents(part), amplitudes, part))
         yield moments.statistics(generator.device)
