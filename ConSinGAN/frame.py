@@ -26,6 +26,7 @@ class Axis:
     """Pixels in a row: `num` of them from number `first` on, of a whole of `total` from `low` on.
 
     Pixel i lies at `origin + i * step` in picture coordinates. aligned: the picture's pixels.
+    wraps: the whole is a period of a plane, a ring.
     """
 
     total: int
@@ -35,6 +36,7 @@ class Axis:
     step: Fraction
     aligned: int
     low: int = 0
+    wraps: bool = False
 
     @classmethod
     def around(cls, num: int, before: int = 0, after: int = 0) -> Axis:
@@ -45,10 +47,15 @@ class Axis:
     @classmethod
     def period(cls, num: int) -> Axis:
         """`num` pixels after which the plane repeats: there pixel `num` would be pixel 0 again."""
-        return cls(num, 0, num, Fraction(0), Fraction(1, num), num)
+        return cls(num, 0, num, Fraction(0), Fraction(1, num), num, wraps=True)
 
     def widened(self, border: int) -> Axis:
-        """The picture's extent in `border` more pixels a side, which thus lie closer together."""
+        """The picture's extent in `border` more pixels a side, which thus lie closer together.
+
+        A ring has no sides, and stays as it is.
+        """
+        if self.wraps:
+            return self
         total, aligned = self.total + 2 * border, self.aligned + 2 * border
         step = self.step * (self.aligned - 1) / (aligned - 1) if aligned > 1 else Fraction(0)
         return replace(self, total=total, num=self.num + 2 * border, step=step, aligned=aligned)
@@ -66,13 +73,13 @@ class Axis:
 
 
 @lru_cache(maxsize=1024)
-def interpolation(source: Axis, target: Axis, wrap: bool = False) -> Interpolation:
+def interpolation(source: Axis, target: Axis) -> Interpolation:
     """What computes the target's pixels from the source's."""
     scale = target.step / source.step if source.step else Fraction(0)
     offset = (target.origin - source.origin) / source.step if source.step else Fraction(0)
     return Interpolation(
         source.total, float(scale), target.first, target.num, source.first, source.num,
-        float(offset), wrap, source.low,
+        float(offset), source.wraps, source.low,
     )  # fmt: skip
 
 
@@ -99,6 +106,11 @@ class Place:
     def whole_size(self) -> Size:
         """(h, w) of the whole drawing."""
         return self.rows.total, self.columns.total
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Which axes are rings: rows (above follows below), columns (left follows right)."""
+        return self.rows.wraps, self.columns.wraps
 
     @property
     def is_whole(self) -> bool:
@@ -141,8 +153,8 @@ class Frame:
     """The geometry of one drawing.
 
     places: what is computed at every stage. border: what convolutions see around the drawing:
-    noise, zeros, or its other side (`wrap`). window: the part of the last stage that is wanted,
-    None for all that is computed there.
+    noise, zeros, or its other side (`wrap`); of an axis that is a ring always the other side.
+    window: the part of the last stage that is wanted, None for all that is computed there.
     """
 
     places: tuple[Place, ...]
@@ -150,13 +162,19 @@ class Frame:
     window: Window | None = None
 
     @classmethod
-    def whole(cls, sizes: Sequence[Size], border: Border) -> Frame:
-        """A drawing that has `sizes` (h, w) at its stages; if it wraps, a period of a plane."""
-        return _whole(tuple((int(h), int(w)) for h, w in sizes), border)
+    def whole(
+        cls, sizes: Sequence[Size], border: Border, rings: tuple[bool, bool] = (False, False)
+    ) -> Frame:
+        """A drawing that has `sizes` (h, w) at its stages; if it wraps, a period of a plane.
+
+        rings: whether rows and columns do, whatever the border of the other axis is.
+        """
+        rings = (True, True) if border == "wrap" else rings
+        return _whole(tuple((int(h), int(w)) for h, w in sizes), border, rings)
 
     @classmethod
     def around(
-        cls, sizes: Sequence[Size], margins: tuple[float, float, float, float], border: Border
+        cls, sizes: Sequence[Size], margins: Sequence[float | Fraction], border: Border
     ) -> Frame:
         """A picture that has `sizes` at its stages, and a canvas around it.
 
@@ -165,7 +183,7 @@ class Frame:
         """
         above, below, left, right = margins
 
-        def axis(num: int, before: float, after: float) -> Axis:
+        def axis(num: int, before: float | Fraction, after: float | Fraction) -> Axis:
             return Axis.around(num, math.ceil(num * before), math.ceil(num * after))
 
         places = (Place(axis(h, above, below), axis(w, left, right)) for h, w in sizes)
@@ -183,6 +201,6 @@ class Frame:
 
 
 @lru_cache(maxsize=256)
-def _whole(sizes: tuple[Size, ...], border: Border) -> Frame:
-    axis = Axis.period if border == "wrap" else Axis.around
-    return Frame(tuple(Place(axis(h), axis(w)) for h, w in sizes), border)
+def _whole(sizes: tuple[Size, ...], border: Border, rings: tuple[bool, bool]) -> Frame:
+    rows, columns = (Axis.period if ring else Axis.around for ring in rings)
+    return Frame(tuple(Place(rows(h), columns(w)) for h, w in sizes), border)

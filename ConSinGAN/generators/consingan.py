@@ -50,6 +50,7 @@ class ConSinGANGenerator(Generator):
         self.pad = self.tail_padding - shape.padding  # what one convolution eats from each side
         self.eaten = self.pad * shape.num_layer  # what one stage eats
         self.reach = self.tail_padding * shape.num_layer  # how far one stage looks
+        self.num_layer = shape.num_layer
         self.batch_norm = batch_norm
         self.border = border
         init_weights(self)
@@ -77,9 +78,10 @@ class ConSinGANGenerator(Generator):
     def noise_window(self, stage: int, frame: Frame) -> Window:
         """Stage 0 takes noise at its size; later ones, if the border is noise, that border too."""
         place = frame.places[stage]
-        more = self.eaten if stage and frame.border == "noise" else 0
-        top, left = place.rows.first - more, place.columns.first - more
-        return Window(top, left, place.rows.num + 2 * more, place.columns.num + 2 * more)
+        border = self.eaten if stage and frame.border == "noise" else 0
+        high, wide = (0 if ring else border for ring in place.wraps)
+        top, left = place.rows.first - high, place.columns.first - wide
+        return Window(top, left, place.rows.num + 2 * high, place.columns.num + 2 * wide)
 
     def advance(
         self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
@@ -103,8 +105,8 @@ class ConSinGANGenerator(Generator):
         """Turn a feature map into a picture: tanh(tail(x))."""
         weight, bias = self.tail.parameters()
         padding = self.tail_padding
-        if frame is not None and frame.border == "wrap":
-            state, padding = F.pad(state, (padding,) * 4, mode="circular"), 0
+        if frame is not None:
+            state, padding = _surround(state, frame.places[-1], padding, padding)
         picture = torch.tanh(at_least_float(conv(state, weight, bias, padding)))
         if frame is None or frame.window is None:
             return picture
@@ -113,27 +115,35 @@ class ConSinGANGenerator(Generator):
         return picture[..., top : top + window.height, left : left + window.width]
 
     def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
-        place = frame.places[0]
-        if frame.border == "wrap":
-            x = self.head(F.pad(z, (self.pad,) * 4, mode="circular"))
-            return self._run_body(0, F.pad(x, (self.eaten,) * 4, mode="circular"))
-        x = self.head(z, border=self.pad)  # h w
+        place, border = frame.places[0], self.eaten
+        x = self._cut(self.head(*_surround(z, place, self.pad, self.tail_padding)), place, 1)  # h w
         if frame.border == "noise":
             x = _interpolate(x, place, place.widened(self.pad))
-            return self._run_body(0, x, border=self.eaten - self.pad)
-        return self._run_body(0, x, border=self.eaten)
+            border -= self.pad
+        return self._run_rings(0, x, place, border)
 
     def _refine(self, stage: int, x: Tensor, z: Tensor, amplitude: float, frame: Frame) -> Tensor:
         before, place = frame.places[stage - 1], frame.places[stage]
-        residual = _interpolate(x, before, place, frame.border == "wrap")
+        residual = _interpolate(x, before, place)
         if frame.border == "noise":
             wide = _interpolate(x, before, place.widened(self.eaten))
-            return residual + self._run_body(stage, torch.add(wide, z, alpha=amplitude))
-        noisy = torch.add(residual, z, alpha=amplitude)
-        if frame.border == "wrap":
-            noisy = F.pad(noisy, (self.eaten,) * 4, mode="circular")
-            return residual + self._run_body(stage, noisy)
-        return residual + self._run_body(stage, noisy, border=self.eaten)
+            noisy, border = torch.add(wide, z, alpha=amplitude), 0
+        else:
+            noisy, border = torch.add(residual, z, alpha=amplitude), self.eaten
+        return residual + self._run_rings(stage, noisy, place, border)
+
+    def _run_rings(self, stage: int, x: Tensor, place: Place, border: int) -> Tensor:
+        """Run a body; around x are `border` zeros or, where it is a ring, its other side."""
+        x = self._run_body(stage, *_surround(x, place, border, self.reach))
+        return self._cut(x, place, self.num_layer)
+
+    def _cut(self, x: Tensor, place: Place, layers: int) -> Tensor:
+        """Cut off what convolutions that pad by themselves have left of a ring's surroundings."""
+        more = layers * (self.tail_padding - self.pad)
+        rows, columns = (
+            slice(more, -more) if ring and more else slice(None) for ring in place.wraps
+        )
+        return x[..., rows, columns] if more and any(place.wraps) else x
 
     def _run_body(self, stage: int, x: Tensor, border: int = 0) -> Tensor:
         for block in self.body[stage].children():
@@ -149,7 +159,7 @@ class ConSinGANGenerator(Generator):
         """
         if self.batch_norm:
             raise ValueError("with batch normalisation the whole picture decides every pixel")
-        if frame.border == "wrap":
+        if any(frame.places[-1].wraps):
             raise ValueError("a drawing that wraps is drawn whole")
         places = list(frame.places)
         place = window.of(places[-1]).grown(self.tail_padding)
@@ -196,6 +206,22 @@ class ConSinGANGenerator(Generator):
         return [*groups, Group("tail", list(self.tail.parameters()), 0)]
 
 
-def _interpolate(x: Tensor, source: Place, target: Place, wrap: bool = False) -> Tensor:
-    rows = interpolation(source.rows, target.rows, wrap)
-    return interpolate(x, rows, interpolation(source.columns, target.columns, wrap))
+def _interpolate(x: Tensor, source: Place, target: Place) -> Tensor:
+    rows = interpolation(source.rows, target.rows)
+    return interpolate(x, rows, interpolation(source.columns, target.columns))
+
+
+def _surround(x: Tensor, place: Place, zeros: int, ring: int) -> tuple[Tensor, int]:
+    """What a convolution takes: x, and the zeros that it shall put around.
+
+    Where the place is a ring, `ring` pixels of the other side are put there instead.
+    """
+    if not any(place.wraps):
+        return x, zeros
+    for dim, wraps in ((2, place.rows.wraps), (3, place.columns.wraps)):
+        if wraps:
+            num = x.shape[dim]
+            x = x.index_select(dim, torch.arange(-ring, num + ring, device=x.device) % num)
+        else:
+            x = F.pad(x, (0, 0, zeros, zeros) if dim == 2 else (zeros, zeros))
+    return x.contiguous(memory_format=torch.channels_last), 0
