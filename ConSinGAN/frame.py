@@ -25,8 +25,9 @@ Border = Literal["noise", "zeros", "wrap"]
 class Axis:
     """Pixels in a row: `num` of them from number `first` on, of a whole of `total` from `low` on.
 
-    Pixel i lies at `origin + i * step` in picture coordinates. aligned: the picture's pixels.
-    wraps: the whole is a period of a plane, a ring.
+    Pixel i lies at `origin + i * step` in picture coordinates. aligned: the picture's pixels; on
+    the canvas beyond them steps are `outer`, if that is given. wraps: the whole is a period of a
+    plane, a ring.
     """
 
     total: int
@@ -37,6 +38,7 @@ class Axis:
     aligned: int
     low: int = 0
     wraps: bool = False
+    outer: Fraction | None = None
 
     @classmethod
     def around(cls, num: int, before: int = 0, after: int = 0) -> Axis:
@@ -52,13 +54,17 @@ class Axis:
     def widened(self, border: int) -> Axis:
         """The picture's extent in `border` more pixels a side, which thus lie closer together.
 
-        A ring has no sides, and stays as it is.
+        On a canvas they do not: there all is as far from its place as at the picture's edges, not
+        farther and farther. A ring has no sides, and stays as it is.
         """
         if self.wraps:
             return self
         total, aligned = self.total + 2 * border, self.aligned + 2 * border
         step = self.step * (self.aligned - 1) / (aligned - 1) if aligned > 1 else Fraction(0)
-        return replace(self, total=total, num=self.num + 2 * border, step=step, aligned=aligned)
+        outer = self.step if self.total > self.aligned else None
+        return replace(
+            self, total=total, num=self.num + 2 * border, step=step, aligned=aligned, outer=outer
+        )
 
     def grown(self, border: int) -> Axis:
         """The part with `border` more pixels on each side, where the whole has them."""
@@ -77,9 +83,11 @@ def interpolation(source: Axis, target: Axis) -> Interpolation:
     """What computes the target's pixels from the source's."""
     scale = target.step / source.step if source.step else Fraction(0)
     offset = (target.origin - source.origin) / source.step if source.step else Fraction(0)
+    outer = target.outer / source.step if source.step and target.outer is not None else None
     return Interpolation(
         source.total, float(scale), target.first, target.num, source.first, source.num,
         float(offset), source.wraps, source.low,
+        *(() if outer is None else (float(outer), target.aligned)),
     )  # fmt: skip
 
 
