@@ -151,6 +151,8 @@ class Purpose(IntEnum):
     SAMPLE = 1
     FRAME = 2  # of an animation
     COMPOSITE = 3
+    EXTENSION = 4
+    TEXTURE = 5
 
 
 class DrawingStreams:
