@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
 PATCH = 5  # pixels a side
@@ -40,15 +41,15 @@ def surround(picture: Tensor, margins: Margins, noise: Tensor) -> Tensor:
 
     noise: standard normal, (1, C, H, W), decides which of all canvases it is.
     """
-    levels = _levels(picture.shape[2:], margins)
+    levels = _levels(size_of(picture), margins)
     mean = picture.mean((2, 3), keepdim=True)
     deviation = picture.std((2, 3), keepdim=True)
     canvas = None
     for size, around in levels:
-        small = picture if size == tuple(picture.shape[2:]) else resize(picture, size=size)
+        small = picture if size == size_of(picture) else resize(picture, size=size)
         whole = size[0] + around[0] + around[1], size[1] + around[2] + around[3]
         if canvas is None:
-            # Chosen pixels, not averaged ones: noise as strong as at the full size.
+            # Some of the numbers, not means of them, which would be less than normal.
             canvas = mean + deviation * noise[..., : whole[0], : whole[1]]
         else:
             canvas = resize(canvas, size=whole)
@@ -67,7 +68,7 @@ def _levels(size: tuple[int, int], margins: Margins) -> list[tuple[tuple[int, in
         scale = SHRINK**level
         shrunk = max(round(size[0] * scale), PATCH), max(round(size[1] * scale), PATCH)
         above, below, left, right = (math.ceil(margin * scale) for margin in margins)
-        levels.append((shrunk if level else tuple(size), (above, below, left, right)))
+        levels.append((shrunk if level else size, (above, below, left, right)))
     return levels
 
 

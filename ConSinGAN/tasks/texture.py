@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Size = tuple[int, int]  # (h, w)
 # Which axes are rings: rows (the lower edge goes on at the upper one), columns.
 RINGS = {"both": (True, True), "horizontal": (False, True), "vertical": (True, False)}
+ORDINARY = 0.95  # of the mean difference of neighbours; what is at the cut
 
 
 class Texture(Task):
@@ -70,7 +71,8 @@ def textures(
 
     frame = ring_frame(model, size or model.sizes[-1], rings)
     for number in range(num):
-        yield model.draw(model.latents(Purpose.TEXTURE, seed, number, frame), frame)
+        drawn = model.draw(model.latents(Purpose.TEXTURE, seed, number, frame), frame)
+        yield cut_open(drawn, rings)
 
 
 def ring_frame(model: ImageModel, size: Size, rings: tuple[bool, bool]) -> Frame:
@@ -89,6 +91,20 @@ def ring_frame(model: ImageModel, size: Size, rings: tuple[bool, bool]) -> Frame
             for ring, own, last, wanted, other in sides
         ])  # fmt: skip
     return Frame.whole([(h, w) for h, w in stages], model.generator.border, rings)
+
+
+def cut_open(picture: Tensor, rings: tuple[bool, bool]) -> Tensor:
+    """Turn rings (1, C, h, w) so that they are cut where they are most ordinary.
+
+    A ring may be cut anywhere: here where neighbours differ about as much as they do on average,
+    neither along the one line that is in the picture nor where there is nothing.
+    """
+    for dim, ring in ((2, rings[0]), (3, rings[1])):
+        if ring:
+            steps = (picture - picture.roll(1, dim)).abs().mean(dim=(0, 1, 5 - dim))
+            cut = int((steps - ORDINARY * steps.mean()).abs().argmin())
+            picture = picture.roll(-cut, dim)
+    return picture
 
 
 def laid(picture: Tensor, rings: tuple[bool, bool]) -> Tensor:
