@@ -23,6 +23,7 @@ COARSEST = 11  # pixels of the shorter side, where layouts are found
 SHRINK = 0.75  # from level to level
 STEPS = 6  # of a level
 COMPLETENESS = 0.05  # less of it shows more of the picture's parts, more of it the likeliest alone
+LIKING = 0.5  # by how much noise decides which parts of the picture are shown, as a logarithm
 GRAVITY = 0.5  # what a patch costs, squared, that is taken from a picture's height away
 
 MENDED = 7  # pixels a side of patches that mend
@@ -51,10 +52,11 @@ def surround(picture: Tensor, margins: Margins, noise: Tensor) -> Tensor:
         if canvas is None:
             # Some of the numbers, not means of them, which would be less than normal.
             canvas = mean + deviation * noise[..., : whole[0], : whole[1]]
+            liking = _liking(noise, size)
         else:
-            canvas = resize(canvas, size=whole)
+            canvas, liking = resize(canvas, size=whole), None
         for _ in range(STEPS):
-            canvas = _improve(_put(canvas, small, around), small, around)
+            canvas = _improve(_put(canvas, small, around), small, around, liking)
         canvas = _put(canvas, small, around)
     assert canvas is not None
     return canvas
@@ -79,11 +81,25 @@ def _put(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
     return canvas
 
 
-def _improve(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
+def _liking(noise: Tensor, size: tuple[int, int]) -> Tensor:
+    """How far away each patch of a picture of `size` (h, w) seems to be: factors.
+
+    So there are many layouts of a picture that has few patches: where noise alone begins, the mean
+    of what it chooses is much the same.
+    """
+    rows, columns = (side - PATCH + 1 for side in size)
+    height, width = noise.shape[2:]  # at least the picture's
+    numbers = F.avg_pool2d(noise[:, :1, height - rows - 2 :, width - columns - 2 :], 3, stride=1)
+    return torch.exp(LIKING * 3 * numbers.flatten())
+
+
+def _improve(canvas: Tensor, picture: Tensor, margins: Margins, liking: Tensor | None) -> Tensor:
     """Every patch becomes the picture's likeliest; where they overlap, their mean."""
     queries, keys = (F.unfold(x, PATCH)[0].T for x in (canvas, picture))
     distances = torch.cdist(queries, keys).square_() / keys.shape[1]
     distances += GRAVITY * _displacement(canvas, picture, margins)
+    if liking is not None:
+        distances *= liking
     distances /= COMPLETENESS + distances.amin(dim=0)  # of patches that have no place yet
     patches = keys[distances.argmin(dim=1)].T[None]
     size = tuple(canvas.shape[2:])

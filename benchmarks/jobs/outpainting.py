@@ -22,7 +22,7 @@ NUM, SHARE, BAND = 4, 0.3, 8  # variants; how far each side goes on, of the widt
 def measure(picture: Path, out: Path) -> list[Row]:
     """One row: the picture goes on at its left and right."""
     model = trained(picture, out, **RECIPE).load()
-    height, width = model.sizes[-1]
+    width = model.sizes[-1][1]
     more, real = round(SHARE * width), model.real
     drawings = ConSinGAN.draw(model, "outpainting", extend=(0, more, 0, more), num_samples=NUM)
     pictures = [next(iter(drawing.frames)) for drawing in drawings]
