@@ -26,7 +26,9 @@ Border = Literal["noise", "zeros", "wrap"]
 class Axis:
     """Pixels in a row: `num` of them from number `first` on, of a whole of `total` from `low` on.
 
-    Pixel i lies at `origin + i * step` in picture coordinates. aligned: the picture's pixels.
+    Pixel i lies at `origin + i * step` in picture coordinates. aligned: the picture's pixels; on
+    the canvas beyond them steps are `outer`, if that is given. wraps: the whole is a period of a
+    plane, a ring.
     """
 
     total: int
@@ -36,6 +38,8 @@ class Axis:
     step: Fraction
     aligned: int
     low: int = 0
+    wraps: bool = False
+    outer: Fraction | None = None
 
     @classmethod
     def around(cls, num: int, before: int = 0, after: int = 0) -> Axis:
@@ -46,20 +50,29 @@ class Axis:
     @classmethod
     def period(cls, num: int) -> Axis:
         """`num` pixels after which the plane repeats: there pixel `num` would be pixel 0 again."""
-        return cls(num, 0, num, Fraction(0), Fraction(1, num), num)
+        return cls(num, 0, num, Fraction(0), Fraction(1, num), num, wraps=True)
 
     def widened(self, border: int) -> Axis:
-        """The picture's extent in `border` more pixels a side, which thus lie closer together."""
+        """The picture's extent in `border` more pixels a side, which thus lie closer together.
+
+        On a canvas they do not: there all is as far from its place as at the picture's edges, not
+        farther and farther. A ring has no sides, and stays as it is.
+        """
+        if self.wraps:
+            return self
         total, aligned = self.total + 2 * border, self.aligned + 2 * border
         step = self.step * (self.aligned - 1) / (aligned - 1) if aligned > 1 else Fraction(0)
-        return replace(self, total=total, num=self.num + 2 * border, step=step, aligned=aligned)
+        outer = self.step if self.total > self.aligned else None
+        return replace(
+            self, total=total, num=self.num + 2 * border, step=step, aligned=aligned, outer=outer
+        )
 
-    def grown(self, border: int, wrap: bool = False) -> Axis:
+    def grown(self, border: int) -> Axis:
         """The part with `border` more pixels on each side, where the whole has them.
 
-        wrap: the whole is a period of a plane. What lies beyond its ends has numbers beyond them.
+        Of a ring, what lies beyond its ends has numbers beyond them.
         """
-        if wrap:
+        if self.wraps:
             return self.unrolled(self.first - border, self.num + 2 * border)
         start = max(self.first - border, self.low)
         stop = min(self.first + self.num + border, self.low + self.total)
@@ -83,24 +96,24 @@ class Axis:
 
 
 @lru_cache(maxsize=1024)
-def interpolation(
-    source: Axis, target: Axis, wrap: bool = False, inside: bool = False
-) -> Interpolation:
+def interpolation(source: Axis, target: Axis, inside: bool = False) -> Interpolation:
     """What computes the target's pixels from the source's; see `Interpolation`."""
     scale = target.step / source.step if source.step else Fraction(0)
     offset = (target.origin - source.origin) / source.step if source.step else Fraction(0)
+    outer = target.outer / source.step if source.step and target.outer is not None else None
     return Interpolation(
         source.total, float(scale), target.first, target.num, source.first, source.num,
-        float(offset), wrap, source.low, inside,
+        float(offset), source.wraps, source.low, inside,
+        *(() if outer is None else (float(outer), target.aligned)),
     )  # fmt: skip
 
 
-def needed(source: Axis, targets: Sequence[Axis], wrap: bool = False) -> Axis:
+def needed(source: Axis, targets: Sequence[Axis]) -> Axis:
     """The part of the source, a whole, that all the targets are computed from."""
-    spans = [interpolation(source, target, wrap).span() for target in targets]
+    spans = [interpolation(source, target).span() for target in targets]
     first = min(span[0] for span in spans)
     num = max(span[1] for span in spans) - first + 1
-    return source.unrolled(first, num) if wrap else replace(source, first=first, num=num)
+    return source.unrolled(first, num) if source.wraps else replace(source, first=first, num=num)
 
 
 @dataclass(frozen=True)
@@ -121,6 +134,11 @@ class Place:
         return self.rows.total, self.columns.total
 
     @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Which axes are rings: rows (above follows below), columns (left follows right)."""
+        return self.rows.wraps, self.columns.wraps
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing of the drawing is left out."""
         return self.rows.is_whole and self.columns.is_whole
@@ -129,14 +147,20 @@ class Place:
         """As `Axis.widened`, both axes."""
         return Place(self.rows.widened(border), self.columns.widened(border))
 
-    def grown(self, border: int, wrap: bool = False) -> Place:
+    def grown(self, border: int) -> Place:
         """As `Axis.grown`, both axes."""
-        return Place(self.rows.grown(border, wrap), self.columns.grown(border, wrap))
+        return Place(self.rows.grown(border), self.columns.grown(border))
 
     @property
     def whole(self) -> Place:
         """The place of the whole drawing."""
         return Place(self.rows.whole, self.columns.whole)
+
+    @property
+    def period(self) -> tuple[int | None, int | None]:
+        """Rows and columns after which the drawing repeats, None where it does not."""
+        rows, columns = self.rows, self.columns
+        return rows.total if rows.wraps else None, columns.total if columns.wraps else None
 
 
 class Window(NamedTuple):
@@ -172,9 +196,9 @@ class Frame:
     """The geometry of one drawing.
 
     places: what is computed at every stage. border: what convolutions see around the drawing:
-    noise, zeros, or its other side (`wrap`). window: the part of the last stage that is wanted,
-    None for all that is computed there. norms: what is known of the whole drawing, if this is a
-    part and what it is drawn with has norms.
+    noise, zeros, or its other side (`wrap`); of an axis that is a ring always the other side.
+    window: the part of the last stage that is wanted, None for all that is computed there. norms:
+    what is known of the whole drawing, if this is a part and what it is drawn with has norms.
     """
 
     places: tuple[Place, ...]
@@ -183,13 +207,19 @@ class Frame:
     norms: Norms | None = field(default=None, compare=False)
 
     @classmethod
-    def whole(cls, sizes: Sequence[Size], border: Border) -> Frame:
-        """A drawing that has `sizes` (h, w) at its stages; if it wraps, a period of a plane."""
-        return _whole(tuple((int(h), int(w)) for h, w in sizes), border)
+    def whole(
+        cls, sizes: Sequence[Size], border: Border, rings: tuple[bool, bool] = (False, False)
+    ) -> Frame:
+        """A drawing that has `sizes` (h, w) at its stages; if it wraps, a period of a plane.
+
+        rings: whether rows and columns do, whatever the border of the other axis is.
+        """
+        rings = (True, True) if border == "wrap" else rings
+        return _whole(tuple((int(h), int(w)) for h, w in sizes), border, rings)
 
     @classmethod
     def around(
-        cls, sizes: Sequence[Size], margins: tuple[float, float, float, float], border: Border
+        cls, sizes: Sequence[Size], margins: Sequence[float | Fraction], border: Border
     ) -> Frame:
         """A picture that has `sizes` at its stages, and a canvas around it.
 
@@ -198,7 +228,7 @@ class Frame:
         """
         above, below, left, right = margins
 
-        def axis(num: int, before: float, after: float) -> Axis:
+        def axis(num: int, before: float | Fraction, after: float | Fraction) -> Axis:
             return Axis.around(num, math.ceil(num * before), math.ceil(num * after))
 
         places = (Place(axis(h, above, below), axis(w, left, right)) for h, w in sizes)
@@ -216,6 +246,6 @@ class Frame:
 
 
 @lru_cache(maxsize=256)
-def _whole(sizes: tuple[Size, ...], border: Border) -> Frame:
-    axis = Axis.period if border == "wrap" else Axis.around
-    return Frame(tuple(Place(axis(h), axis(w)) for h, w in sizes), border)
+def _whole(sizes: tuple[Size, ...], border: Border, rings: tuple[bool, bool]) -> Frame:
+    rows, columns = (Axis.period if ring else Axis.around for ring in rings)
+    return Frame(tuple(Place(rows(h), columns(w)) for h, w in sizes), border)

@@ -93,8 +93,7 @@ class RandomLatents:
 
 def noise_of(generator: Generator, field: Field, frame: Frame, stage: int) -> Tensor:
     """A stage's noise, by address: (1, C, h, w). Of a drawing that wraps, it repeats."""
-    window, place = generator.noise_window(stage, frame), frame.places[stage]
-    period = place.whole_size if frame.border == "wrap" else None
+    window, period = generator.noise_window(stage, frame), frame.places[stage].period
     dtype = generator.dtype if stage else torch.float32
     channels = generator.noise_channels(stage)
     return field.maps(stage, channels, window, dtype, period=period)

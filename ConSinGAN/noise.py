@@ -86,6 +86,9 @@ def _look_up(words: Tensor, numbers: Tensor) -> None:
     torch.index_select(_quantiles(numbers.dtype), 0, index, out=numbers.view(-1))
 
 
+Period = tuple[int | None, int | None]  # rows and columns after which something repeats
+
+
 class Field:
     """Standard normal numbers for one picture, found by stage and pixel; the same on all devices.
 
@@ -104,15 +107,15 @@ class Field:
 
     def maps(
         self, stage: int, channels: int, window: tuple[int, int, int, int],
-        dtype: torch.dtype = torch.float32, draw: int = 0, period: tuple[int, int] | None = None,
+        dtype: torch.dtype = torch.float32, draw: int = 0, period: Period = (None, None),
     ) -> Tensor:  # fmt: skip
         """The noise of a window (top, left, height, width): (1, C, height, width), channels last.
 
         draw: tells several maps of one stage apart. period: rows and columns after which the noise
-        repeats, from pixel 0 on; the window may lie anywhere.
+        repeats, from pixel 0 on, None for none; the window may lie anywhere.
         """
         top, left, height, width = window
-        if period is not None:
+        if period != (None, None):
             bands = []
             for y, h in _pieces(top, height, period[0]):
                 parts = [self.maps(stage, channels, (y, x, h, w), dtype, draw)
@@ -153,8 +156,10 @@ class Field:
         return self.maps(0, channels, (*self.corner, height, width), dtype, self.draws - 1)
 
 
-def _pieces(first: int, num: int, period: int) -> list[tuple[int, int]]:
+def _pieces(first: int, num: int, period: int | None) -> list[tuple[int, int]]:
     """`num` places from `first` on around a ring, in runs: where each begins, and its length."""
+    if period is None:
+        return [(first, num)]
     pieces = []
     while num > 0:
         start = first % period
@@ -170,6 +175,8 @@ class Purpose(IntEnum):
     SAMPLE = 1
     FRAME = 2  # of an animation
     COMPOSITE = 3
+    EXTENSION = 4
+    TEXTURE = 5
     ANCHOR = 9  # what stays the same in all pictures of a size that has no anchor
 
 

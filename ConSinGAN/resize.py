@@ -123,6 +123,7 @@ class Interpolation:
     `low` on; wanted are `num_out` outputs from `first_out` on. There are `num_in` inputs from
     `first_in` on. wrap: what is outside of the whole comes round again; else the border sample is
     repeated. inside: so it is at the edges of the inputs that are there, too, whatever is beyond.
+    outer: the scale of outputs before the first and after the last of `inner` ones.
     """
 
     total: int
@@ -135,6 +136,8 @@ class Interpolation:
     wrap: bool = False
     low: int = 0
     inside: bool = False
+    outer: float | None = None
+    inner: int = 0
 
     @classmethod
     def whole(cls, num_in: int, num_out: int) -> Interpolation:
@@ -146,7 +149,8 @@ class Interpolation:
     def is_identity(self) -> bool:
         """Whether the outputs are the inputs."""
         same = (self.first_out, self.num_out) == (self.first_in, self.num_in)
-        return same and self.offset == 0 and (self.scale == 1 or self.num_out == 1 == self.total)
+        same = same and self.offset == 0 and self.outer is None
+        return same and (self.scale == 1 or self.num_out == 1 == self.total)
 
     def taps(self) -> tuple[np.ndarray, np.ndarray]:
         """The inputs that every output uses, numbered in the whole, and their weights.
@@ -168,7 +172,10 @@ class Interpolation:
 
     def _taps(self) -> tuple[np.ndarray, np.ndarray]:
         """`taps` as if there were no ends."""
-        centre = (self.first_out + np.arange(self.num_out)) * self.scale + self.offset
+        index = self.first_out + np.arange(self.num_out)
+        centre = index * self.scale + self.offset
+        if self.outer is not None:
+            centre += (index - index.clip(0, self.inner - 1)) * (self.outer - self.scale)
         taps = np.floor(centre).astype(int)[:, None] + np.arange(-1, 3)
         return taps, _keys(centre[:, None] - taps, a=-0.75)
 

@@ -81,9 +81,10 @@ class ConSinGANGenerator(Generator):
     def noise_window(self, stage: int, frame: Frame) -> Window:
         """Stage 0 takes noise at its size; later ones, if the border is noise, that border too."""
         place = frame.places[stage]
-        more = self.eaten if stage and frame.border == "noise" else 0
-        top, left = place.rows.first - more, place.columns.first - more
-        return Window(top, left, place.rows.num + 2 * more, place.columns.num + 2 * more)
+        border = self.eaten if stage and frame.border == "noise" else 0
+        high, wide = (0 if ring else border for ring in place.wraps)
+        top, left = place.rows.first - high, place.columns.first - wide
+        return Window(top, left, place.rows.num + 2 * high, place.columns.num + 2 * wide)
 
     def advance(
         self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
@@ -107,8 +108,8 @@ class ConSinGANGenerator(Generator):
         """Turn a feature map into a picture: tanh(tail(x))."""
         weight, bias = self.tail.parameters()
         padding = self.tail_padding
-        if frame is not None and frame.border == "wrap":
-            state, padding = _wrapped(state, padding, frame.places[-1]), 0
+        if frame is not None:
+            state, padding = _surround(state, frame.places[-1], padding, padding)
         picture = torch.tanh(at_least_float(conv(state, weight, bias, padding)))
         if frame is None or frame.window is None:
             return picture
@@ -117,41 +118,50 @@ class ConSinGANGenerator(Generator):
         return picture[..., top : top + window.height, left : left + window.width]
 
     def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
-        place = frame.places[0]
-        if frame.border == "wrap":
-            x = _wrapped(z, self.tail_padding, place)
-            x = self.head(x, border=-self.padding, norms=frame.norms)
-            return self._run_wrapped_body(0, x, frame)
-        x = self.head(z, border=self.pad, norms=frame.norms)  # h w
+        place, border = frame.places[0], self.eaten
+        z, zeros = _surround(z, place, self.pad, self.tail_padding)
+        x = self._cut(self.head(z, zeros + self._own(place), frame.norms), place, 1)  # h w
         if frame.border == "noise":
             x = _interpolate(x, place, place.widened(self.pad), inside=True)
-            return self._run_body(0, x, frame, self.eaten - self.pad)
-        return self._run_body(0, x, frame, self.eaten)
+            border -= self.pad
+        return self._run_rings(0, x, frame, border)
 
     def _refine(self, stage: int, x: Tensor, z: Tensor, amplitude: float, frame: Frame) -> Tensor:
         before, place = frame.places[stage - 1], frame.places[stage]
-        residual = _interpolate(x, before, place, frame.border == "wrap")
+        residual = _interpolate(x, before, place)
         if frame.border == "noise":
             wide = _interpolate(x, before, place.widened(self.eaten))
-            return residual + self._run_body(stage, torch.add(wide, z, alpha=amplitude), frame)
-        noisy = torch.add(residual, z, alpha=amplitude)
-        if frame.border == "wrap":
-            return residual + self._run_wrapped_body(stage, noisy, frame)
-        return residual + self._run_body(stage, noisy, frame, self.eaten)
+            noisy, border = torch.add(wide, z, alpha=amplitude), 0
+        else:
+            noisy, border = torch.add(residual, z, alpha=amplitude), self.eaten
+        return residual + self._run_rings(stage, noisy, frame, border)
 
-    def _run_body(self, stage: int, x: Tensor, frame: Frame, border: int = 0) -> Tensor:
+    def _run_rings(self, stage: int, x: Tensor, frame: Frame, border: int) -> Tensor:
+        """Run a body; around x are `border` zeros or, where it is a ring, its other side."""
+        place = frame.places[stage]
+        x, border = _surround(x, place, border, self.reach)
+        x = self._run_body(stage, x, frame, border, self._own(place))
+        return self._cut(x, place, self.num_layer)
+
+    def _own(self, place: Place) -> int:
+        """What is added to the padding of every convolution: if all goes on, there is none."""
+        return -self.padding if all(place.wraps) else 0
+
+    def _cut(self, x: Tensor, place: Place, layers: int) -> Tensor:
+        """Cut off what convolutions that pad by themselves have left of a ring's surroundings."""
+        more = 0 if all(place.wraps) else layers * self.padding
+        rows, columns = (
+            slice(more, -more) if ring and more else slice(None) for ring in place.wraps
+        )
+        return x[..., rows, columns] if more and any(place.wraps) else x
+
+    def _run_body(
+        self, stage: int, x: Tensor, frame: Frame, border: int = 0, own: int = 0
+    ) -> Tensor:
         first = 1 + stage * self.num_layer  # number of its first norm; the head's is 0
         for index, block in enumerate(self.body[stage].children(), start=first):
-            x = block(x, border, frame.norms, index)
+            x = block(x, border + own, frame.norms, index)
             border = 0
-        return x
-
-    def _run_wrapped_body(self, stage: int, x: Tensor, frame: Frame) -> Tensor:
-        """What is around x is its other side, for a convolution's own padding, too."""
-        x = _wrapped(x, self.reach, frame.places[stage])
-        first = 1 + stage * self.num_layer
-        for index, block in enumerate(self.body[stage].children(), start=first):
-            x = block(x, -self.padding, frame.norms, index)
         return x
 
     # Parts ------------------------------------------------------------------------------------
@@ -164,20 +174,20 @@ class ConSinGANGenerator(Generator):
         """
         if self.batch_norm and frame.norms is None:
             raise ValueError("with batch normalisation the whole picture decides every pixel")
-        places, wrap = list(frame.places), frame.border == "wrap"
-        place = window.of(places[-1]).grown(self.tail_padding, wrap)
+        places = list(frame.places)
+        place = window.of(places[-1]).grown(self.tail_padding)
         for stage in range(frame.num_stages - 1, 0, -1):
-            places[stage] = place.grown(self.reach, wrap)
+            places[stage] = place.grown(self.reach)
             targets = [places[stage]]
             if frame.border == "noise":
                 targets.append(places[stage].widened(self.eaten))
             before = places[stage - 1]
-            rows = needed(before.rows, [target.rows for target in targets], wrap)
-            columns = needed(before.columns, [target.columns for target in targets], wrap)
+            rows = needed(before.rows, [target.rows for target in targets])
+            columns = needed(before.columns, [target.columns for target in targets])
             place = Place(rows, columns)
         # The head's reach; and what widening shifts, with what it takes of neighbours.
         more = self.tail_padding + (2 * self.pad + 2 if frame.border == "noise" else 0)
-        places[0] = place.grown(self.reach + more, wrap)
+        places[0] = place.grown(self.reach + more)
         return replace(frame, places=tuple(places), window=window)
 
     @property
@@ -242,22 +252,24 @@ class ConSinGANGenerator(Generator):
         return [*groups, Group("tail", list(self.tail.parameters()), 0)]
 
 
-def _interpolate(
-    x: Tensor, source: Place, target: Place, wrap: bool = False, inside: bool = False
-) -> Tensor:
-    rows = interpolation(source.rows, target.rows, wrap, inside)
-    return interpolate(x, rows, interpolation(source.columns, target.columns, wrap, inside))
+def _interpolate(x: Tensor, source: Place, target: Place, inside: bool = False) -> Tensor:
+    rows = interpolation(source.rows, target.rows, inside)
+    return interpolate(x, rows, interpolation(source.columns, target.columns, inside))
 
 
-def _wrapped(x: Tensor, border: int, place: Place) -> Tensor:
-    """`border` more pixels a side: of a whole axis those of its other side, of a part's nothing."""
+def _surround(x: Tensor, place: Place, zeros: int, ring: int) -> tuple[Tensor, int]:
+    """What a convolution takes: x, and the zeros that it shall put around.
+
+    Where the place is a ring, `ring` pixels of the other side are put there instead; around a part
+    of a ring there is a margin that is not wanted.
+    """
+    if not any(place.wraps):
+        return x, zeros
     for dim, axis in ((2, place.rows), (3, place.columns)):
-        if not axis.is_whole:  # zeros, in a margin that is not wanted
-            x = F.pad(x, (0, 0) * (3 - dim) + (border, border))
-        elif border <= axis.num:
-            ends = x.narrow(dim, axis.num - border, border), x.narrow(dim, 0, border)
-            x = torch.cat([ends[0], x, ends[1]], dim)
+        if axis.wraps and axis.is_whole:
+            num = x.shape[dim]
+            x = x.index_select(dim, torch.arange(-ring, num + ring, device=x.device) % num)
         else:
-            around = torch.arange(-border, axis.num + border, device=x.device) % axis.num
-            x = x.index_select(dim, around)
-    return x
+            more = ring if axis.wraps else zeros
+            x = F.pad(x, (0, 0, more, more) if dim == 2 else (more, more))
+    return x.contiguous(memory_format=torch.channels_last), 0

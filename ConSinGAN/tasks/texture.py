@@ -1,0 +1,113 @@
+"""Seamless textures: pictures that go on at their other side, and can be laid like tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ConSinGAN import console
+from ConSinGAN.errors import UsageError
+from ConSinGAN.tasks.base import Drawing, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ConSinGAN.config import TrainConfig
+    from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.frame import Frame
+    from ConSinGAN.model import ImageModel
+    from ConSinGAN.modes.base import Mode
+    from ConSinGAN.tasks.texture_options import Options
+
+Size = tuple[int, int]  # (h, w)
+# Which axes are rings: rows (the lower edge goes on at the upper one), columns.
+RINGS = {"both": (True, True), "horizontal": (False, True), "vertical": (True, False)}
+ORDINARY = 0.95  # of the mean difference of neighbours; what is at the cut
+
+
+class Texture(Task):
+    """Random pictures without edges, and beside each what it looks like laid out."""
+
+    name = "texture"
+    summary = "seamless textures, which go on at their other side"
+    defaults = {"num_samples": 4}
+
+    def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
+        return mode.why_no_random_pictures()
+
+    def check(self, model: ImageModel, config: EvalConfig) -> None:
+        from ConSinGAN import hardware
+
+        options: Options = config.options_of("task")
+        height, width = options.size or model.sizes[-1]
+        needed = model.generator.drawing_memory((height, width))
+        if too_large := hardware.why_too_large(needed, model.device):
+            raise UsageError(f"`size`: a picture of {width}x{height} pixels needs {too_large}")
+
+    def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
+        options: Options = config.options_of("task")
+        rings = RINGS[options.wrap]
+        drawn = textures(model, options.size, rings, options.num_samples, config.seed)
+        for index, picture in enumerate(
+            console.progress(drawn, self.name, options.num_samples, "picture")
+        ):
+            yield Drawing(f"texture_{index}", [picture])
+            yield Drawing(f"texture_{index}_laid", [laid(picture, rings)])
+
+    def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
+        options: Options = config.options_of("task")
+        num = options.num_samples
+        return num, textures(model, options.size, RINGS[options.wrap], num, config.seed)
+
+
+def textures(
+    model: ImageModel, size: Size | None, rings: tuple[bool, bool], num: int, seed: int
+) -> Iterator[Tensor]:
+    """Random pictures (1, C, h, w) in [-1, 1] whose rows, columns or both are rings.
+
+    size: (h, w) in pixels; None: as large as the training picture.
+    """
+    from ConSinGAN.noise import Purpose
+
+    frame = ring_frame(model, size or model.sizes[-1], rings)
+    for number in range(num):
+        drawn = model.draw(model.latents(Purpose.TEXTURE, seed, number, frame), frame)
+        yield cut_open(drawn, rings)
+
+
+def ring_frame(model: ImageModel, size: Size, rings: tuple[bool, bool]) -> Frame:
+    """The frame of such a picture of `size` (h, w).
+
+    From stage to stage a ring grows as the training picture's distances do, from the first pixel's
+    middle to the last one's; an axis with ends grows as in any other drawing.
+    """
+    from ConSinGAN.frame import Frame
+
+    stages = []
+    for native, plain in zip(model.sizes, model.sizes_for(size), strict=True):
+        sides = zip(rings, native, model.sizes[-1], size, plain, strict=True)
+        stages.append([
+            max(round(wanted * (own - 1) / max(last - 1, 1)), 1) if ring else other
+            for ring, own, last, wanted, other in sides
+        ])  # fmt: skip
+    return Frame.whole([(h, w) for h, w in stages], model.generator.border, rings)
+
+
+def cut_open(picture: Tensor, rings: tuple[bool, bool]) -> Tensor:
+    """Turn rings (1, C, h, w) so that they are cut where they are most ordinary.
+
+    A ring may be cut anywhere: here where neighbours differ about as much as they do on average,
+    neither along the one line that is in the picture nor where there is nothing.
+    """
+    for dim, ring in ((2, rings[0]), (3, rings[1])):
+        if ring:
+            steps = (picture - picture.roll(1, dim)).abs().mean(dim=(0, 1, 5 - dim))
+            cut = int((steps - ORDINARY * steps.mean()).abs().argmin())
+            picture = picture.roll(-cut, dim)
+    return picture
+
+
+def laid(picture: Tensor, rings: tuple[bool, bool]) -> Tensor:
+    """Two of a texture (1, C, h, w) below and beside each other, along the axes that go on."""
+    rows, columns = (2 if ring else 1 for ring in rings)
+    return picture.repeat(1, 1, rows, columns)
