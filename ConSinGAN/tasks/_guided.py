@@ -26,21 +26,28 @@ def size_for(model: ImageModel, picture: Size, size: Size | None, flag: str) -> 
     picture: (h, w) of what enters. Raises UsageError, naming `flag` or `size`, if the drawing would
     be too flat or take too much memory.
     """
+    if size is not None:
+        check_size(model, size)
+        return size
+    scale = max(model.sizes[-1]) / max(picture)
+    drawn = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
+    check_size(model, drawn, flag)
+    return drawn
+
+
+def check_size(model: ImageModel, size: Size | None, flag: str = "`size`") -> None:
+    """Raise UsageError, naming `flag`, if a drawing of (h, w) is too flat or too large."""
     if size is None:
-        scale = max(model.sizes[-1]) / max(picture)
-        drawn = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
-    else:
-        flag, drawn = "`size`", size
-    height, width = drawn
-    if min(drawn) < LEAST:
+        return
+    height, width = size
+    if min(size) < LEAST:
         raise UsageError(
             f"{flag}: it would be drawn {width}x{height} pixels large, and each side must have at "
             f"least {LEAST}; take a picture that is less flat, or a larger `size`"
         )
-    memory = model.generator.drawing_memory(drawn)
+    memory = model.generator.drawing_memory(size)
     if too_large := hardware.why_too_large(memory, model.device):
         raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
-    return drawn
 
 
 @torch.no_grad()

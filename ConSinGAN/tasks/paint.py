@@ -38,6 +38,11 @@ class Paint(Task):
         if config.options_of("task").naive_img is None:
             raise UsageError(f"`naive_img`: `task` {self.name} needs a painting")
 
+    def check(self, model: ImageModel, config: EvalConfig) -> None:
+        from ConSinGAN.tasks import _guided
+
+        _guided.check_size(model, config.options_of("task").size)
+
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options = config.options_of("task")
         painting = read_painting(model, config)

@@ -38,6 +38,11 @@ class Style(Task):
         if config.options_of("task").content_img is None:
             raise UsageError(f"`content_img`: `task` {self.name} needs a picture to draw")
 
+    def check(self, model: ImageModel, config: EvalConfig) -> None:
+        from ConSinGAN.tasks import _guided
+
+        _guided.check_size(model, config.options_of("task").size)
+
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options = config.options_of("task")
         content = read_content(model, config)
