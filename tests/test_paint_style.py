@@ -213,7 +213,13 @@ def test_colours_are_matched_before(tmp_path: Path, trained: Callable[[str], Pat
     file = write_picture(tmp_path / "good.png", seed=5)
     model = ConSinGAN.load(trained("style"))
     drawn = [
-        next(iter(next(ConSinGAN.draw(model, "style", content_img=str(file), match_colours=how)).frames))
+        next(
+            iter(
+                next(
+                    ConSinGAN.draw(model, "style", content_img=str(file), match_colours=how)
+                ).frames
+            )
+        )
         for how in ("none", "mean", "histogram")
     ]
     assert not torch.equal(drawn[0], drawn[1])

@@ -24,7 +24,9 @@ from ConSinGAN.tasks.base import Drawing, Task
 from ConSinGAN.tasks.writing import Writer
 
 Script = Callable[..., Outcome]
-FEW = {"num_samples": 1, "num_frames": 3, "naive_img": "naive.png"}
+FEW = {
+    "num_samples": 1, "num_frames": 3, "naive_img": "naive.png", "content_img": "naive.png",
+}  # fmt: skip
 
 every_task = pytest.mark.parametrize("name", TASKS.names())
 FREE = ("generation", "retarget", "animation")  # modes whose models draw random pictures

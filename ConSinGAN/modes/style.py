@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ConSinGAN.modes.composite import Composite
+from ConSinGAN.modes.guided import Guided
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ConSinGAN.augment import Dice
     from ConSinGAN.noise import Streams
 
 
-class Style(Composite):
+class Style(Guided):
     """Learns to draw the picture from a smoothed one, whose parts lie elsewhere every time.
 
     Its first stage is smaller than that of harmonization, so that the network sees, and draws anew,
@@ -48,11 +49,10 @@ class Style(Composite):
 
         return simplify.smooth(real)
 
-    def augment(self, real: Tensor, streams: Streams) -> Tensor:
-        from ConSinGAN.augment import Dice
+    def spoil(self, real: Tensor, dice: Dice) -> Tensor:
         from ConSinGAN.pictures import simplify
 
-        return simplify.smooth(simplify.rearrange(real, Dice(streams.augmentation)))
+        return simplify.smooth(simplify.rearrange(real, dice))
 
     def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         from ConSinGAN.pictures import simplify
