@@ -25,7 +25,7 @@ INTEGERS = {  # name: smallest value
     "gpu": 0, "threads": 1, "manualSeed": 0, "train_stages": 2, "min_size": 4, "max_size": 4,
     "nfc": 1, "num_layer": 1, "ker_size": 1, "padd_size": 0, "nc_im": 1, "train_depth": 1,
     "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1,
-    "frame": 1,
+    "frame": 1, "paint_colours": 2,
 }  # fmt: skip
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),
@@ -432,7 +432,10 @@ def test_help_groups_flags_by_owner() -> None:
     text = SCHEMA.make_parser("").format_help()
     assert "mode animation:\n  --start_scale" in text
     assert "objective wgan-gp:\n  --lambda_grad" in text
-    assert "task editing, harmonization:\n  --naive_img" in EVALUATION.make_parser("").format_help()
+    assert (
+        "task editing, harmonization, paint:\n  --naive_img"
+        in EVALUATION.make_parser("").format_help()
+    )
 
 
 def test_help_shows_the_modes_and_their_defaults() -> None:

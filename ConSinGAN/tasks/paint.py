@@ -90,8 +90,11 @@ def paint(
     painting: (1, C, H, W) in [-1, 1], of any size and shape. size: (h, w); by default the model's
     longer side at the painting's aspect ratio. Raises UsageError if that is too flat or too large.
     """
+    from ConSinGAN.pictures import analogy
     from ConSinGAN.pyramid import size_of
     from ConSinGAN.tasks import _guided
 
     drawn = _guided.size_for(model, size_of(painting), size, "`naive_img`")
-    return _guided.guide(model, snapped(model, painting), drawn, seed)
+    coarsest, colours = model.sizes_for(drawn)[0], model.config.options_of("mode").paint_colours
+    pieces = analogy.translate(painting, model.reals[0], colours, coarsest)
+    return _guided.guide(model, pieces, drawn, seed)

@@ -8,7 +8,14 @@ from ConSinGAN import images
 from ConSinGAN.resize import resize
 from ConSinGAN.tasks.style import draw_content, matched
 from jobs.common import (
-    BUNDLED, ROOT, Row, coherence, luminance_correlation, read, trained, wasserstein,
+    BUNDLED,
+    ROOT,
+    Row,
+    coherence,
+    luminance_correlation,
+    read,
+    trained,
+    wasserstein,
 )  # fmt: skip
 
 PICTURES = [ROOT / f"Images/Harmonization/{name}.jpg" for name in ("ink_palace", "oil_night")]
