@@ -19,7 +19,7 @@ from ConSinGAN.augment import Dice
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.noise import RandomStreams
-from ConSinGAN.pictures import oklab, palette, simplify
+from ConSinGAN.pictures import analogy, oklab, palette, simplify
 
 GUIDED = (("paint", "paint", "naive_img"), ("style", "style", "content_img"),
           ("harmonization", "style", "content_img"))  # fmt: skip
@@ -110,11 +110,43 @@ def test_a_palette_has_as_many_colours_as_the_run_says() -> None:
     mode = modes.get("paint")
     few = mode.configured(make_config(train_mode="paint", paint_colours=2))
     assert few is not mode
-    found = few.fixed_input(picture(), RandomStreams(0))
-    ends = palette.make_palette(picture(), 2)
-    shares = [(found[0] - end[:, None, None]).abs().amax(0).lt(0.05).float().mean() for end in ends]
-    assert sum(shares) > 0.6
+    real = picture()
+    assert torch.equal(few.fixed_input(real, RandomStreams(0)), analogy.of_painting(real, 2))
+    assert not torch.equal(analogy.of_painting(real, 2), analogy.of_painting(real, 8))
     assert modes.get("harmonization").configured(TrainConfig()) is modes.get("harmonization")
+
+
+# Analogies ------------------------------------------------------------------------------------
+
+
+def test_what_was_painted_is_found_again() -> None:
+    """The picture's own painting stands for the picture, also moved."""
+    real = picture(36, 54)
+    flat = palette.flatten(real, 6)
+
+    def error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+        return float((found - wanted)[..., 4:-4, 4:-4].square().mean())
+
+    assert error(analogy.analogous(flat, flat, real), real) < 0.5 * error(flat, real)
+    moved = analogy.analogous(flat[..., 9:], flat, real)
+    assert moved.shape == (1, 3, 36, 45)
+    assert error(moved, real[..., 9:]) < 0.7 * error(flat[..., 9:], real[..., 9:])
+
+
+def test_a_painting_of_one_colour_and_tiny_sizes_are_translated() -> None:
+    real, white = picture(), torch.ones(1, 3, 50, 70)
+    for size in ((20, 30), (1, 2)):
+        found = analogy.translate(white, real, 8, size)
+        assert found.shape[2:] == size
+        assert found.isfinite().all()
+
+
+def test_sloppy_paintings_are_numbered() -> None:
+    real = picture()
+    one, other = (analogy.of_painting(real, 8, number) for number in (1, 2))
+    assert not torch.equal(one, other)
+    assert torch.equal(one, analogy.of_painting(real.clone(), 8, 1))
+    assert one.abs().max() <= 1.0001
 
 
 # What style models learn from -----------------------------------------------------------------

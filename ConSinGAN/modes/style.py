@@ -24,16 +24,16 @@ class Style(Guided):
     summary = "draws other pictures in the style of this one"
     defaults = {
         "input_name": "Images/Harmonization/ink_palace.jpg",
-        "train_stages": 4,
-        "min_size": 60,
+        "train_stages": 3,
+        "min_size": 100,
         "lrelu_alpha": 0.3,
         "niter": 1000,
         "batch_norm": True,
     }
     drafts = (
-        {"max_size": 100, "min_size": 40, "niter": 150},
-        {"max_size": 130, "min_size": 50, "niter": 250},
-        {"max_size": 170, "min_size": 60, "niter": 400},
+        {"max_size": 100, "min_size": 40, "niter": 150, "Dsteps": 1},
+        {"max_size": 130, "min_size": 60, "niter": 250, "Dsteps": 1},
+        {"max_size": 170, "min_size": 80, "niter": 400, "Dsteps": 1},
     )
     default_task = "style"
     previews = ("samples", "style")
@@ -52,7 +52,7 @@ class Style(Guided):
     def spoil(self, real: Tensor, dice: Dice) -> Tensor:
         from ConSinGAN.pictures import simplify
 
-        return simplify.smooth(simplify.rearrange(real, dice))
+        return simplify.smooth(simplify.rearrange(real, dice), dice.real(0.3, 1.0))
 
     def naive_input(self, naive: Tensor, streams: Streams) -> Tensor:
         from ConSinGAN.pictures import simplify

@@ -11,14 +11,16 @@ from ConSinGAN.augment import Dice
 from ConSinGAN.pictures.palette import smooth_noise
 
 MEDIAN = 3  # pixels of the window that takes strokes away
+SIGMA = 0.6  # pixels
+SHARE = 0.7  # that is smoothed: strokes that are left say where new ones shall be
 
 
-def smooth(picture: Tensor) -> Tensor:
-    """A picture (1, C, h, w) without what is smaller than a few pixels; edges stay."""
+def smooth(picture: Tensor, share: float = SHARE) -> Tensor:
+    """A picture (1, C, h, w), a share of it without what is smaller than a few pixels."""
     pixels = picture.detach().cpu().numpy()
     pixels = ndimage.median_filter(pixels, (1, 1, MEDIAN, MEDIAN), mode="nearest")
-    pixels = ndimage.gaussian_filter(pixels, (0, 0, 0.6, 0.6), mode="nearest")
-    return torch.from_numpy(pixels).to(picture.device)
+    pixels = ndimage.gaussian_filter(pixels, (0, 0, SIGMA, SIGMA), mode="nearest")
+    return torch.lerp(picture, torch.from_numpy(pixels).to(picture.device), share)
 
 
 def rearrange(picture: Tensor, dice: Dice) -> Tensor:

@@ -19,7 +19,7 @@ from ConSinGAN.tasks.paint import paint
 from jobs.common import BUNDLED, Row, coherence, luminance_correlation, read, trained
 
 PICTURES = list(BUNDLED.values())
-RECIPE = {"train_mode": "paint", "max_size": 120, "niter": 400, "Dsteps": 1}
+RECIPE = {"train_mode": "paint", "max_size": 120, "train_stages": 3, "niter": 300, "Dsteps": 1}
 PAINTED = 320  # longer side of the picture that is painted, pixels
 
 

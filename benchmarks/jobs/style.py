@@ -20,7 +20,7 @@ from jobs.common import (
 
 PICTURES = [ROOT / f"Images/Harmonization/{name}.jpg" for name in ("ink_palace", "oil_night")]
 CONTENTS = list(BUNDLED.values())
-RECIPE = {"train_mode": "style", "max_size": 120, "niter": 400, "Dsteps": 1}
+RECIPE = {"train_mode": "style", "max_size": 120, "min_size": 60, "niter": 400, "Dsteps": 1}
 ENTERS = 500  # longer side of the contents, pixels
 
 
