@@ -358,7 +358,8 @@ TUNE = {"fine_tune": True, "model_dir": "run", "naive_img": "new.png"}
 def test_fine_tuning_inherits_the_saved_run() -> None:
     config = resolve(TUNE, SAVED)
     options = SCHEMA.options
-    architecture = [n for n in options if options[n].scope(n) == Scope.ARCHITECTURE]
+    has = SCHEMA.flat(SAVED)  # other modes' options are none of it
+    architecture = [n for n in options if n in has and options[n].scope(n) == Scope.ARCHITECTURE]
     assert {"nfc", "batch_norm", "generator", "critic"} < set(architecture)
     for name in (*architecture, "train_mode", "input_name", "lr_g", "min_size", "max_size"):
         assert value_of(config, name) == value_of(SAVED, name), name
@@ -442,7 +443,7 @@ def test_help_shows_the_modes_and_their_defaults() -> None:
     text = " ".join(main_train.make_train_parser().format_help().split())
     assert all(mode in text for mode in modes.names())
     assert "default: 25; animation: 20; harmonization: 120" in text
-    assert "default: 2000; editing, harmonization: 1000; fine-tuning: 500" in text
+    assert "default: 2000; editing, harmonization, paint, style: 1000; fine-tuning: 500" in text
     assert "--no-batch_norm" in text
     assert "%" not in text.replace("80 %", "")
 

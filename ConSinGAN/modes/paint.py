@@ -27,7 +27,7 @@ class Paint(Guided):
 
     name = "paint"
     summary = "turns a painting in few colours into a picture like this one"
-    defaults = {"min_size": 48, "train_stages": 4, "niter": 1000}
+    defaults = {"min_size": 48, "train_stages": 4, "niter": 1000, "alpha": 50.0}
     drafts = (
         {"max_size": 80, "min_size": 36, "train_stages": 3, "niter": 200, "Dsteps": 1},
         {"max_size": 100, "min_size": 42, "train_stages": 3, "niter": 300, "Dsteps": 1},

@@ -76,29 +76,52 @@ def analogous(painting: Tensor, flat: Tensor, real: Tensor, weight: float = 0.35
     return painting if found is None else found
 
 
+@torch.no_grad()
+def touch_up(
+    drawn: Tensor, real: Tensor, share: float, sides: tuple[int, ...] = (100,), rounds: int = 1,
+    patch: int = 5,
+) -> Tensor:  # fmt: skip
+    """A drawing (1, C, H, W) whose coarse parts are moved towards pieces of the picture.
+
+    real: (1, C, h, w), of the drawing's resolution. Both are shrunk so that the picture's longer
+    side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
+    how far. rounds: of search and vote. patch: pixels of the pieces.
+    """
+    for side in sides:
+        scale = min(1.0, side / max(real.shape[2:]))
+        coarse, pieces = (x if scale == 1 else resize(x, scale=scale) for x in (drawn, real))
+        moved = coarse
+        for _ in range(rounds):
+            moved = _vote(moved, moved, pieces, pieces, 1.0, 0.0, patch)
+        change = share * (moved - coarse)
+        if scale != 1:
+            change = resize(change, size=size_of(drawn), clamp=False)
+        drawn = (drawn + change).clamp(-1, 1)
+    return drawn
+
+
 def _vote(
-    painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float
-) -> Tensor:
+    painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float,
+    patch: int = PATCH,
+) -> Tensor:  # fmt: skip
     """Every pixel becomes the mean of what the nearest patches around it have there."""
     sources = torch.cat([outer * flat, inner * real], dim=1)
     targets = torch.cat([outer * painting, inner * result], dim=1)
-    keys, queries = _patches(sources), _patches(targets)
+    keys, queries = _patches(sources, patch), _patches(targets, patch)
     norms = keys.square().sum(dim=1)
     nearest = torch.cat([
         torch.addmm(norms, part, keys.T, alpha=-2).argmin(dim=1) for part in queries.split(CHUNK)
     ])  # fmt: skip
-    size = size_of(painting)
-    chosen = _patches(real)[nearest].T[None]
-    total = F.fold(chosen, _padded(size), PATCH)
-    count = F.fold(torch.ones_like(chosen[:, : PATCH**2]), _padded(size), PATCH)
-    border = PATCH // 2
+    border = patch // 2
+    height, width = size_of(painting)
+    padded = (height + 2 * border, width + 2 * border)
+    chosen = _patches(real, patch)[nearest].T[None]
+    total = F.fold(chosen, padded, patch)
+    count = F.fold(torch.ones_like(chosen[:, : patch**2]), padded, patch)
     return (total / count)[..., border:-border, border:-border].contiguous()
 
 
-def _patches(picture: Tensor) -> Tensor:
-    """The patches around all pixels, borders repeated: (h w, C PATCH PATCH)."""
-    return F.unfold(F.pad(picture, (PATCH // 2,) * 4, mode="replicate"), PATCH)[0].T.contiguous()
-
-
-def _padded(size: tuple[int, int]) -> tuple[int, int]:
-    return size[0] + PATCH // 2 * 2, size[1] + PATCH // 2 * 2
+def _patches(picture: Tensor, patch: int) -> Tensor:
+    """The patches around all pixels, borders repeated: (h w, C patch patch)."""
+    border = patch // 2
+    return F.unfold(F.pad(picture, (border,) * 4, mode="replicate"), patch)[0].T.contiguous()

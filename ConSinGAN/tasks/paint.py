@@ -87,7 +87,8 @@ def paint(
 ) -> Tensor:
     """What a model of mode paint makes of a painting: (1, C, h, w) in [-1, 1].
 
-    painting: (1, C, H, W) in [-1, 1], of any size and shape. size: (h, w); by default the model's
+    painting: (1, C, H, W) in [-1, 1], of any size and shape; it enters in pieces of the training
+    picture, which the drawing is touched up with. size: (h, w); by default the model's
     longer side at the painting's aspect ratio. Raises UsageError if that is too flat or too large.
     """
     from ConSinGAN.pictures import analogy
@@ -97,4 +98,5 @@ def paint(
     drawn = _guided.size_for(model, size_of(painting), size, "`naive_img`")
     coarsest, colours = model.sizes_for(drawn)[0], model.config.options_of("mode").paint_colours
     pieces = analogy.translate(painting, model.reals[0], colours, coarsest)
-    return _guided.guide(model, pieces, drawn, seed)
+    picture = _guided.guide(model, pieces, drawn, seed)
+    return analogy.touch_up(picture, model.real, 1.0, (50, 100), rounds=3, patch=7)

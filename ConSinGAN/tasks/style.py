@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
 
+TOUCH = 0.5  # how far coarse parts of a drawing are moved towards pieces of the training picture
 LABEL = 80  # characters of the content's name in those of results
 
 
@@ -92,8 +93,10 @@ def draw_content(
     longer side at the content's aspect ratio. how: see `match_colours`. Raises UsageError if that
     is too flat or too large.
     """
+    from ConSinGAN.pictures import analogy
     from ConSinGAN.pyramid import size_of
     from ConSinGAN.tasks import _guided
 
     drawn = _guided.size_for(model, size_of(content), size, "`content_img`")
-    return _guided.guide(model, matched(model, content, how), drawn, seed)
+    picture = _guided.guide(model, matched(model, content, how), drawn, seed)
+    return analogy.touch_up(picture, model.real, TOUCH)
