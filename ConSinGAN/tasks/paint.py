@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
 
+TOUCH = 0.9  # how far coarse parts of a drawing are moved towards pieces of the training picture
 LABEL = 80  # characters of the painting's name in those of results
 
 
@@ -99,4 +100,4 @@ def paint(
     coarsest, colours = model.sizes_for(drawn)[0], model.config.options_of("mode").paint_colours
     pieces = analogy.translate(painting, model.reals[0], colours, coarsest)
     picture = _guided.guide(model, pieces, drawn, seed)
-    return analogy.touch_up(picture, model.real, 1.0, (50, 100), rounds=3, patch=7)
+    return analogy.touch_up(picture, model.real, TOUCH, (30, 42, 60, 100), rounds=3, patch=7)
