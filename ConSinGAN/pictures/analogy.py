@@ -87,8 +87,9 @@ def touch_up(
     side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
     how far. rounds: of search and vote. patch: pixels of the pieces.
     """
-    for side in sides:
-        scale = min(1.0, side / max(real.shape[2:]))
+    longer = max(real.shape[2:])
+    for side in sorted({min(side, longer) for side in sides}):
+        scale = side / longer
         coarse, pieces = (x if scale == 1 else resize(x, scale=scale) for x in (drawn, real))
         moved = coarse
         for _ in range(rounds):
