@@ -52,6 +52,9 @@ class ImageModel:
     noise_amp: list[float] = field(default_factory=list)
     picture_size: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        self.mode = self.mode.configured(self.config)
+
     @property
     def device(self) -> torch.device:
         """Where the model computes."""

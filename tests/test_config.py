@@ -25,7 +25,7 @@ INTEGERS = {  # name: smallest value
     "gpu": 0, "threads": 1, "manualSeed": 0, "train_stages": 2, "min_size": 4, "max_size": 4,
     "nfc": 1, "num_layer": 1, "ker_size": 1, "padd_size": 0, "nc_im": 1, "train_depth": 1,
     "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1,
-    "frame": 1,
+    "frame": 1, "paint_colours": 2,
 }  # fmt: skip
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),
@@ -358,7 +358,8 @@ TUNE = {"fine_tune": True, "model_dir": "run", "naive_img": "new.png"}
 def test_fine_tuning_inherits_the_saved_run() -> None:
     config = resolve(TUNE, SAVED)
     options = SCHEMA.options
-    architecture = [n for n in options if options[n].scope(n) == Scope.ARCHITECTURE]
+    has = SCHEMA.flat(SAVED)  # other modes' options are none of it
+    architecture = [n for n in options if n in has and options[n].scope(n) == Scope.ARCHITECTURE]
     assert {"nfc", "batch_norm", "generator", "critic"} < set(architecture)
     for name in (*architecture, "train_mode", "input_name", "lr_g", "min_size", "max_size"):
         assert value_of(config, name) == value_of(SAVED, name), name
@@ -432,14 +433,17 @@ def test_help_groups_flags_by_owner() -> None:
     text = SCHEMA.make_parser("").format_help()
     assert "mode animation:\n  --start_scale" in text
     assert "objective wgan-gp:\n  --lambda_grad" in text
-    assert "task editing, harmonization:\n  --naive_img" in EVALUATION.make_parser("").format_help()
+    assert (
+        "task editing, harmonization, paint:\n  --naive_img"
+        in EVALUATION.make_parser("").format_help()
+    )
 
 
 def test_help_shows_the_modes_and_their_defaults() -> None:
     text = " ".join(main_train.make_train_parser().format_help().split())
     assert all(mode in text for mode in modes.names())
     assert "default: 25; animation: 20; harmonization: 120" in text
-    assert "default: 2000; editing, harmonization: 1000; fine-tuning: 500" in text
+    assert "default: 2000; editing, harmonization, paint, style: 1000; fine-tuning: 500" in text
     assert "--no-batch_norm" in text
     assert "%" not in text.replace("80 %", "")
 

@@ -112,7 +112,9 @@ def test_train_then_evaluate(
     if needs_naive(mode):
         write_picture(tmp_path / "naive.png", seed=1)
         write_mask(tmp_path / "naive_mask.png")
-    few = {"num_samples": 2, "num_frames": 2, "naive_img": "naive.png"}
+    few = {
+        "num_samples": 2, "num_frames": 2, "naive_img": "naive.png", "content_img": "naive.png",
+    }  # fmt: skip
     own = {f.name for f in fields(TASKS.find(mode.default_task).options())}
     words = as_flags({name: value for name, value in few.items() if name in own})
     assert script(evaluate_model, "--model_dir", run, "--not_cuda", *words).code == 0

@@ -24,8 +24,10 @@ from ConSinGAN.tasks.base import Drawing, Task
 from ConSinGAN.tasks.writing import Writer
 
 Script = Callable[..., Outcome]
-FEW = {"num_samples": 1, "num_frames": 3, "naive_img": "naive.png"}
-FEW |= {"extend": (2, 0, 3, 4)}
+FEW = {
+    "num_samples": 1, "num_frames": 3, "naive_img": "naive.png", "content_img": "naive.png",
+    "extend": (2, 0, 3, 4),
+}  # fmt: skip
 
 every_task = pytest.mark.parametrize("name", TASKS.names())
 FREE = ("generation", "retarget", "animation")  # modes whose models draw random pictures

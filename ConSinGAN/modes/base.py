@@ -1,8 +1,8 @@
 """What a mode is: a training recipe. All hooks have defaults, so a new one is a small file.
 
-A mode holds no state: it says what enters stage 0, how the pyramid is spaced and what convolutions
-see around a picture. Modules that need torch are imported where they are used, which keeps `--help`
-quick.
+A mode holds no state but its options: it says what enters stage 0, how the pyramid is spaced and
+what convolutions see around a picture. Modules that need torch are imported where they are used,
+which keeps `--help` quick.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ class Mode:
     default_task: ClassVar[str] = "samples"  # what its models are asked to do if nothing is said
     previews: ClassVar[tuple[str, ...]] = ("samples",)  # tasks that show a model in training
     takes_naive: ClassVar[bool] = False  # whether it knows what to do with --naive_img
+    takes_content: ClassVar[bool] = False  # whether its models draw any picture in their style
     mask_radius: ClassVar[int] = 0  # pixels by which masks of composites are grown
 
     # Training -----------------------------------------------------------------------------
+
+    def configured(self, config: TrainConfig) -> Mode:
+        """This mode with the options of a run, for its hooks; itself if it has none."""
+        return self
 
     def validate(self, config: TrainConfig) -> None:
         """Raise UsageError, naming the flag, if the configuration makes no sense here."""

@@ -32,6 +32,7 @@ class Harmonization(Composite):
     )
     default_task = "harmonization"
     previews = ("samples", "harmonization")
+    takes_content = True
     mask_radius = 7
 
     def spacing(self, factor: float, num_stages: int) -> list[float]:

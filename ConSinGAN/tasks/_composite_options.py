@@ -8,12 +8,18 @@ from ConSinGAN.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """The naive picture and what of it was edited."""
+class Naive:
+    """The naive picture."""
 
     naive_img: str | None = option(
-        None, "task", "the naive composite or rough edit", metavar="PATH"
+        None, "task", "the naive composite, rough edit or painting", metavar="PATH"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Naive):
+    """The naive picture and what of it was edited."""
+
     mask: str | None = option(
         None, "task", "white where edited (default: <naive_img>_mask.* beside it)", metavar="PATH"
     )

@@ -1,0 +1,70 @@
+"""What paint and style share: a picture of any shape enters stage 0 of a model, at any size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ConSinGAN import hardware
+from ConSinGAN.errors import UsageError
+from ConSinGAN.noise import DrawingStreams, Purpose
+from ConSinGAN.resize import resize
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ConSinGAN.frame import Size
+    from ConSinGAN.model import ImageModel
+
+LEAST = 8  # pixels of the shorter side of what is drawn
+
+
+def size_for(model: ImageModel, picture: Size, size: Size | None, flag: str) -> Size:
+    """(h, w) of a drawing: `size`, or the model's longer side at the picture's aspect ratio.
+
+    picture: (h, w) of what enters. Raises UsageError, naming `flag` or `size`, if the drawing would
+    be too flat or take too much memory.
+    """
+    if size is not None:
+        check_size(model, size)
+        return size
+    scale = max(model.sizes[-1]) / max(picture)
+    drawn = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
+    check_size(model, drawn, flag)
+    return drawn
+
+
+def check_size(model: ImageModel, size: Size | None, flag: str = "`size`") -> None:
+    """Raise UsageError, naming `flag`, if a drawing of (h, w) is too flat or too large."""
+    if size is None:
+        return
+    height, width = size
+    if min(size) < LEAST:
+        raise UsageError(
+            f"{flag}: it would be drawn {width}x{height} pixels large, and each side must have at "
+            f"least {LEAST}; take a picture that is less flat, or a larger `size`"
+        )
+    memory = model.generator.drawing_memory(size)
+    if too_large := hardware.why_too_large(memory, model.device):
+        raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
+
+
+@torch.no_grad()
+def guide(
+    model: ImageModel, picture: Tensor, size: Size, seed: int = 0, noise: float = 1.0
+) -> Tensor:
+    """What the model makes of a picture that enters stage 0: (1, C, *size) in [-1, 1].
+
+    picture: (1, C, H, W) in [-1, 1], of any size. noise: that of later stages, as a factor of the
+    training's; its fixed noise fits no other size.
+    """
+    frame = model.generator.frame(model.sizes_for(size))
+    streams = DrawingStreams(Purpose.COMPOSITE, seed, device=model.device)
+    small = resize(picture, size=frame.places[0].whole_size).to(model.device)
+    maps = [model.mode.naive_input(small, streams)]
+    for stage in range(1, frame.num_stages):
+        window = model.generator.noise_window(stage, frame)
+        channels = model.generator.noise_channels(stage)
+        maps.append(noise * streams.noise.maps(stage, channels, window, model.generator.dtype))
+    return model.draw(maps, frame)
