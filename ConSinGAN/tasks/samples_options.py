@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ConSinGAN.options import option
+from ConSinGAN.tasks._num_options import Num
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Num):
     """How many, how large, and which part of them."""
 
-    num_samples: int = option(50, "task", "random samples per size", low=1)
     scale_h: float | None = option(None, "task", "height factor of the samples", above=0, high=100)
     scale_w: float | None = option(None, "task", "width factor of the samples", above=0, high=100)
     size: tuple[int, int] | None = option(
