@@ -237,7 +237,7 @@ def test_known_pixels_stay_and_variants_differ(desk: Path) -> None:
     real, outside = images.to_bytes(model.reals[-1])[0], ~model.hole[0, 0].numpy()
     assert all((images.to_bytes(fill)[0][outside] == real[outside]).all() for fill in fills)
     assert not torch.equal(fills[0], fills[1])
-    (again,) = [d for d in ConSinGAN.draw(model, "inpainting", num_samples=2, seed=4)][-1].frames
+    (again,) = list(ConSinGAN.draw(model, "inpainting", num_samples=2, seed=4))[-1].frames
     assert torch.equal(again, fills[1])
 
 

@@ -123,7 +123,7 @@ def test_a_model_serves_every_task_that_suits_it(
         ("editing", ["--task", "samples"], ["--task samples", "editing", "can do: editing"]),
         ("editing", ["--task", "harmonization"], ["harmonization", "can do: editing"]),
         ("generation", ["--fps", 5], ["--fps", "--task animation", "--task samples"]),
-        ("animation", ["--num_samples", 5], ["--num_samples", "--task samples and retarget"]),
+        ("animation", ["--num_samples", 5], ["--num_samples", "--task", "samples", "retarget"]),
         ("generation", ["--task", "nothing"], ["--task", "samples", "animation", "editing"]),
         ("generation", ["--format", "mp4"], ["--format mp4", "samples", "png and jpg"]),
         ("generation", ["--frame", 1], ["--frame 1", "samples"]),
