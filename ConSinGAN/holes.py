@@ -18,6 +18,7 @@ from ConSinGAN.pyramid import Size, Spacing, finest_scale, scale_factor, size_of
 from ConSinGAN.resize import resize_matrix, scaled_size
 
 SWEEPS = 24  # of the smoothing at every level of a fill
+NOISE = 0.7  # standard deviation of what is added to a fill that enters a network
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,15 @@ def filled_picture(picture: Tensor, hole: Tensor) -> Tensor:
     """
     levels = ((fill(picture, hole).double() + 1) * 127.5).round().clamp(0, 255) / 255
     return torch.where(hole, (levels.float() * 2 - 1).clamp(-1, 1), picture)
+
+
+def noisy_fill(picture: Tensor, hole: Tensor, noise: Tensor) -> Tensor:
+    """What enters a network that shall draw the hole anew: around it the picture, to the bit.
+
+    All (1, C or 1, h, w). noise: standard normal. The colours of the rim tell what fits, the noise
+    makes every fill another.
+    """
+    return torch.where(hole, fill(picture, hole) + NOISE * noise, picture)
 
 
 def inserted(drawn: Tensor, picture: Tensor, hole: Tensor) -> Tensor:

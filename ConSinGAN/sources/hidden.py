@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ConSinGAN.holes import noisy_fill
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.noise import RandomStreams
@@ -38,11 +39,11 @@ class Hidden(Source):
             )
         )
         anew[..., rows, columns] = True
-        return torch.where(anew, noise, real)
+        return noisy_fill(real, anew, noise)
 
     def fixed_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
         real = model.reals[0]
-        return torch.where(model.hole_at(0), model.mode.draw_input(real, streams), real)
+        return noisy_fill(real, model.hole_at(0), model.mode.draw_input(real, streams))
 
 
 def _part(total: int, share: float, start: float) -> slice:

@@ -72,10 +72,12 @@ def draw_around(model: ImageModel, number: int, seed: int | Sequence[int]) -> Te
     """What the network makes of new noise in the hole and the reconstruction's input around it."""
     import torch
 
+    from ConSinGAN.holes import noisy_fill
     from ConSinGAN.noise import Purpose
 
     noise = model.latents(Purpose.COMPOSITE, seed, number)
-    for stage, fixed in enumerate(model.fixed_noise[: len(noise)]):
+    noise[0] = noisy_fill(model.reals[0], model.hole_at(0), noise[0])
+    for stage, fixed in enumerate(model.fixed_noise[1 : len(noise)], start=1):
         noise[stage] = torch.where(model.hole_at(stage), noise[stage], fixed)
     return model.draw(noise)
 
