@@ -11,14 +11,25 @@ from torch import Tensor
 
 from ConSinGAN import hardware, images, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.errors import UsageError
+from ConSinGAN.holes import Holes, filled_picture
+from ConSinGAN.methods.adversarial import clear_of_hole
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
-from ConSinGAN.networks import chance_of, generator_of, make_networks, make_objective, set_dtype
+from ConSinGAN.networks import (
+    chance_of,
+    generator_of,
+    make_critic,
+    make_networks,
+    make_objective,
+    set_dtype,
+)  # fmt: skip
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.registry import GENERATORS
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.base import Source
+from ConSinGAN.sources.hidden import Hidden
 from ConSinGAN.sources.single import FineTuning, Single
 from ConSinGAN.state import TrainingState, check_fits
 
@@ -27,12 +38,14 @@ from ConSinGAN.state import TrainingState, check_fits
 class Pictures:
     """What a run is about, on the processor.
 
-    reals: of all stages, (1, C, h, w) in [-1, 1]. picture: as it was read, if that is known.
+    reals: of all stages, (1, C, h, w) in [-1, 1]. picture: as it was read, if that is known. holes:
+    what of them is hidden, if anything is; in all pictures it is filled.
     """
 
     reals: list[Tensor]
     naive: Naive | None
     picture: Tensor | None = None
+    holes: Holes | None = None
 
 
 def prepare_device(config: TrainConfig) -> tuple[torch.device, TrainConfig]:
@@ -55,23 +68,45 @@ def read_pictures(config: TrainConfig) -> Pictures:
     Fine-tuning takes those that the run in --model_dir keeps, unless another picture is named.
     Raises UsageError naming the flag or file.
     """
-    reals, picture = read_training_picture(config)
+    reals, picture, holes = read_training_picture(config)
     size = size_of(reals[-1])
     shapes = [size] if picture is None else [size_of(picture), size]
-    return Pictures(reals, modes.get(config.train_mode).read_naive(config, shapes), picture)
+    return Pictures(reals, modes.get(config.train_mode).read_naive(config, shapes), picture, holes)
 
 
-def read_training_picture(config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
-    """The real pictures of all stages, and the training picture as it was read."""
+def read_training_picture(
+    config: TrainConfig,
+) -> tuple[list[Tensor], Tensor | None, Holes | None]:
+    """The real pictures of all stages, the training picture as it was read, and its hole."""
     if config.fine_tune:
         saved = RunDirectory.open(str(config.model_dir))
         if config.input_name == saved.load_config().input_name:
-            return saved.pictures_for(config)
+            return *saved.pictures_for(config), None
     picture = images.read_image(
         config.input_name, config.nc_im, max_megapixels=config.max_megapixels,
         frame=None if config.fine_tune else config.frame,  # in fine-tuning that of the naive one
     )  # fmt: skip
-    return modes.get(config.train_mode).make_pyramid(picture, config), picture
+    mode = modes.get(config.train_mode)
+    hole = mode.read_hole(config, picture)
+    if hole is None:
+        return mode.make_pyramid(picture, config), picture, None
+    picture = filled_picture(picture, hole)  # from here on nothing can depend on what it hid
+    reals = mode.make_pyramid(picture, config)
+    holes = Holes.of(hole, config.train_stages, config.min_size, config.max_size, mode.spacing)
+    check_something_clear(config, holes)
+    return reals, picture, holes
+
+
+def check_something_clear(config: TrainConfig, holes: Holes) -> None:
+    """Raise UsageError if the critic sees the hole wherever it looks at the finest stage."""
+    with torch.device("meta"):
+        critic, objective = make_critic(config), make_objective(config)
+    if clear_of_hole(objective, critic, holes.stages[-1]).is_empty:
+        raise UsageError(
+            f"`mask`: no {config.critic_field}x{config.critic_field} pixels, which the critic "
+            "looks at, are without white at the finest stage; paint less of it white"
+            + (", or raise `max_size`" if holes.whole.shape != holes.stages[-1].shape else "")
+        )
 
 
 def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.device) -> None:
@@ -107,13 +142,14 @@ def fresh(config: TrainConfig, pictures: Pictures, device: torch.device) -> Trai
     networks = {name: network.to(device) for name, network in made.items()}
     mode = modes.get(config.train_mode)
     model = ImageModel(config, mode, generator_of(networks), reals)
+    model.holes = None if pictures.holes is None else pictures.holes.to(device)
     return _state(model, networks, _streams(config, networks, device), pictures.naive)
 
 
 def saved_state(config: TrainConfig, run: RunDirectory, device: torch.device) -> TrainingState:
     """The newest good checkpoint of a run, or the run's beginning if there is none."""
     reals, naive = run.load_pictures(config)
-    pictures = Pictures(reals, naive)
+    pictures = Pictures(reals, naive, holes=run.load_holes(config, reals))
     check_memory(config, reals, device)
     checkpoint = run.load_checkpoint()
     if checkpoint is None:
@@ -140,4 +176,6 @@ def _state(
     source: Source = Single(naive)
     if model.config.fine_tune and naive is not None:
         source = FineTuning(naive)
+    elif model.holes is not None:
+        source = Hidden(naive)
     return TrainingState(model, networks, streams, source)

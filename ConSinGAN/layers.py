@@ -52,8 +52,14 @@ def score_windows(
     """
     num_rows, num_columns = (side + 2 * padding - kernel + 1 for side in size)
     ones = torch.ones((1, 1, num_rows, num_columns), device=device, dtype=dtype)
-    seen = F.unfold(ones, kernel, padding=kernel - 1 - padding)[0].flip(0)  # k*k H*W
-    return seen.view(-1, *size).transpose(0, 1).contiguous(), ones.numel()
+    return windows_of(ones, kernel, padding)[0], ones.numel()
+
+
+def windows_of(where: Tensor, kernel: int, padding: int) -> Tensor:
+    """As `score_windows`, of weighted scores (N, 1, h, w): (N, H, k*k, W)."""
+    size = [side + kernel - 1 - 2 * padding for side in where.shape[2:]]
+    seen = F.unfold(where, kernel, padding=kernel - 1 - padding).flip(1)  # N k*k H*W
+    return seen.view(len(where), -1, *size).transpose(1, 2).contiguous()
 
 
 def one_by_one(x: Tensor) -> bool:

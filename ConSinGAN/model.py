@@ -17,6 +17,7 @@ from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Frame, Window
 from ConSinGAN.generators.base import Generator
+from ConSinGAN.holes import Holes
 from ConSinGAN.latents import Latents, RandomLatents
 from ConSinGAN.modes.animation_options import Options as AnimationMode
 from ConSinGAN.noise import DrawingStreams, Purpose
@@ -41,7 +42,9 @@ class ImageModel:
 
     reals: the pictures of all stages, (1, C, h, w) in [-1, 1]. fixed_noise: the reconstruction's
     input for every stage grown so far. noise_amp: their amplitudes; the first is never used.
-    picture_size: (H, W) of the training picture as it was read, if that is known.
+    picture_size: (H, W) of the training picture as it was read, if that is known. holes: what of
+    the picture was hidden, if anything was. read_picture: reads the training picture, (1, C, H, W)
+    on the processor, as it was read, if the run keeps that.
     """
 
     config: TrainConfig
@@ -51,6 +54,8 @@ class ImageModel:
     fixed_noise: list[Tensor] = field(default_factory=list)
     noise_amp: list[float] = field(default_factory=list)
     picture_size: tuple[int, int] | None = None
+    holes: Holes | None = None
+    read_picture: Callable[[], Tensor] | None = None
 
     def __post_init__(self) -> None:
         self.mode = self.mode.configured(self.config)
@@ -69,6 +74,17 @@ class ImageModel:
     def real(self) -> Tensor:
         """The real picture of the last stage."""
         return self.reals[self.generator.num_stages - 1]
+
+    @property
+    def hole(self) -> Tensor:
+        """What of the last stage's real picture is hidden."""
+        return self.hole_at(self.generator.num_stages - 1)
+
+    def hole_at(self, stage: int) -> Tensor:
+        """What of a stage's real picture is hidden: (1, 1, h, w) of bools, all False if nothing."""
+        if self.holes is not None:
+            return self.holes.stages[stage]
+        return torch.zeros_like(self.reals[stage][:, :1], dtype=torch.bool)
 
     @property
     def picture_shapes(self) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ TrainedModels/<picture>/<run>/
     config.yaml          every option, and under `run` the versions, device and command line
     reals.safetensors    the real pictures of all stages, "0", "1", ...; "naive" and its "mask"
     picture.safetensors  the training picture as it was read, if that is larger
+    holes.safetensors    what of it is hidden, in inpainting: at all stages, and as it was read
     noise.safetensors    the reconstruction's noise, "fixed.0", ..., and "amplitudes"
     sample_sheet.png     the finished model at a glance
     run.log              what was said
@@ -18,6 +19,7 @@ carries a checksum, shapes are compared before memory is taken, links that lead 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import platform
@@ -36,9 +38,11 @@ from ConSinGAN import console, files, images, lock, modes, run_log, saved
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError, describe
+from ConSinGAN.holes import Holes
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.networks import FILES, make_critic, make_generator
+from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -87,7 +91,7 @@ class RunDirectory:
     @classmethod
     def create(
         cls, config: TrainConfig, device: str, reals: Sequence[Tensor] = (),
-        naive: Naive | None = None, picture: Tensor | None = None,
+        naive: Naive | None = None, picture: Tensor | None = None, holes: Holes | None = None,
     ) -> RunDirectory:  # fmt: skip
         """Make a new directory, never one that exists, with config.yaml and the pictures in it.
 
@@ -114,6 +118,8 @@ class RunDirectory:
             new.save_pictures(reals, naive)
             if picture is not None and max(picture.shape[-2:]) >= config.max_size:
                 new._save("picture", {"picture": images.to_levels(picture)})
+            if holes is not None:
+                new._save("holes", holes.to_tensors())
             return cls(_rename_to_free(new.path, path))
         except BaseException:
             shutil.rmtree(new.path, ignore_errors=True)
@@ -195,6 +201,15 @@ class RunDirectory:
                 raise UsageError(f"{self.path}: reals.safetensors does not fit config.yaml")
         return reals, naive
 
+    def load_holes(self, config: TrainConfig, reals: Sequence[Tensor]) -> Holes | None:
+        """What of the pictures is hidden, on the processor; None if the mode hides nothing."""
+        if not modes.get(config.train_mode).hides:
+            return None
+        try:
+            return Holes.from_tensors(self._load("holes"), sizes_of(reals))
+        except ValueError as error:
+            raise UsageError(f"{self.path}: holes.safetensors does not fit ({error})") from error
+
     def picture_size(self) -> tuple[int, int] | None:
         """(H, W) of the training picture as it was read, if the run keeps that."""
         try:
@@ -203,6 +218,13 @@ class RunDirectory:
         except (UsageError, KeyError, TypeError, ValueError):
             return None
         return height, width
+
+    def load_picture(self, config: TrainConfig) -> Tensor:
+        """The training picture as it was read, (1, C, H, W), which the run must keep."""
+        levels = self._series(self._load("picture"), "picture", 1, "picture")[0]
+        if levels.dim() != 4 or levels.shape[:2] != (1, config.nc_im):
+            raise UsageError(f"{self.path}: picture.safetensors does not fit config.yaml")
+        return images.from_levels(levels)
 
     def pictures_for(self, config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
         """The pictures for fine-tuning this run's model: of all stages, and as it was read.
@@ -215,10 +237,7 @@ class RunDirectory:
         kept = self.inside("picture.safetensors").exists()
         picture = reals[-1] if max(reals[-1].shape[-2:]) < saved.max_size else None  # not reduced
         if kept:
-            levels = self._series(self._load("picture"), "picture", 1, "picture")[0]
-            if levels.dim() != 4 or levels.shape[:2] != (1, config.nc_im):
-                raise UsageError(f"{self.path}: picture.safetensors does not fit config.yaml")
-            picture = images.from_levels(levels)
+            picture = self.load_picture(config)
         changed = [n for n in ("max_size", "min_size") if getattr(config, n) != getattr(saved, n)]
         if not changed:
             return reals, picture
@@ -306,6 +325,10 @@ class RunDirectory:
         self._load_weights(generator, f"{config.train_stages - 1}/netG")
         model = ImageModel(config, mode, generator.to(device), [r.to(device) for r in reals])
         model.picture_size = self.picture_size() or model.sizes[-1]
+        holes = self.load_holes(config, reals)
+        model.holes = None if holes is None else holes.to(device)
+        if self.inside("picture.safetensors").exists():
+            model.read_picture = functools.partial(self.load_picture, config)
         noise = self._load("noise")
         fixed = self._series(noise, "fixed.{}", config.train_stages, "noise")
         model.fixed_noise = [z.to(device) for z in fixed]

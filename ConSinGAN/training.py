@@ -44,8 +44,9 @@ def train(config: TrainConfig, watchers: Sequence[Watcher] = ()) -> RunDirectory
     beginning.check_memory(config, pictures.reals, device)
     state = beginning.begin(config, pictures, device)
     run = RunDirectory.create(
-        config, hardware.describe(device), pictures.reals, pictures.naive, pictures.picture
-    )
+        config, hardware.describe(device), pictures.reals, pictures.naive, pictures.picture,
+        pictures.holes,
+    )  # fmt: skip
     with run.at_work():
         train_stages(state, run, watchers)
     return run
@@ -130,7 +131,7 @@ def begin_stage(state: TrainingState) -> None:
     if len(model.fixed_noise) > stage:
         return
     if stage == 0:
-        model.fixed_noise.append(model.mode.fixed_input(model.reals[0], state.streams))
+        model.fixed_noise.append(state.source.fixed_input(model, state.streams))
         model.noise_amp.append(1.0)
         return
     # Stored as it is used: a network that computes in bf16 would round it each time.

@@ -29,6 +29,7 @@ Move = tuple[Box, int, int]  # what to copy, and the left and top of where to
 
 JPEG_QUALITY = 90
 MASK_QUALITY = 95
+LAKESIDE = (372, 110, 640, 427)
 LUMA = np.array([0.299, 0.587, 0.114])
 PAPER = np.array([240.0, 230.0, 208.0])
 INK = np.array([48.0, 38.0, 42.0])
@@ -271,7 +272,7 @@ def pen_draw(picture: Array, width: int) -> Array:
 def make_generation(photos: dict[str, Array], folder: Path) -> None:
     """Landscapes and textures to train the unconditional model on."""
     save(folder, "summer_palace.jpg", resize(photos["china"], 480))
-    save(folder, "lakeside.jpg", crop(photos["china"], (372, 110, 640, 427)))
+    save(folder, "lakeside.jpg", crop(photos["china"], LAKESIDE))
     save(folder, "tissue.jpg", resize(crop(photos["tissue"], (60, 100, 512, 512)), 400))
     save(folder, "gravel.jpg", crop(photos["gravel"], (0, 0, 360, 270)))
 
@@ -318,6 +319,14 @@ def make_editing(photos: dict[str, Array], folder: Path) -> None:
     save_editing(folder, "tower", tower, [((24, 150, 214, 216), 28, 204)])
 
 
+def make_inpainting(photos: dict[str, Array], folder: Path) -> None:
+    """The lake, and a mask that takes the island out of it."""
+    save(folder, "island.jpg", crop(photos["china"], LAKESIDE))
+    mask = np.zeros((LAKESIDE[3] - LAKESIDE[1], LAKESIDE[2] - LAKESIDE[0]), bool)
+    mask[106:138, 46:136] = True
+    save(folder, "island_mask.png", mask)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -329,6 +338,7 @@ def main(arguments: list[str] | None = None) -> None:
         "Animation": make_animation,
         "Harmonization": make_harmonization,
         "Editing": make_editing,
+        "Inpainting": make_inpainting,
     }
     for name, make in makers.items():
         make(photos, folder / name)

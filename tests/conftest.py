@@ -60,6 +60,14 @@ def write_mask(path: Path, height: int = 32, width: int = 48) -> Path:
     return path
 
 
+def write_hole(path: Path, height: int = 32, width: int = 48) -> Path:
+    """A mask file with a small white rectangle in the upper left corner."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[:5, :7] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
 def as_flags(options: dict[str, object]) -> list[str]:
     """Options by name as words of a command line."""
     words = []
@@ -125,6 +133,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def train(mode: str) -> Path:
         folder = tmp_path_factory.mktemp(mode)
         picture = write_picture(folder / "picture.png")
+        write_hole(folder / "picture_mask.png")  # for modes that hide something
         options = {"input_name": str(picture), "output_dir": str(folder / "TrainedModels")}
         return ConSinGAN.train(train_mode=mode, precision="fp32", **options, **TINY)
 

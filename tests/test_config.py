@@ -32,7 +32,7 @@ REALS = {  # name: (bound, is the bound itself allowed)
     "beta1": (0, True), "gamma": (0, False), "lambda_grad": (0, True), "alpha": (0, True),
     "noise_amp": (0, True), "checkpoint_seconds": (0, True), "max_megapixels": (0, False),
 }  # fmt: skip
-TEXTS = ("train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation")
+TEXTS = ("train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation", "mask")
 HIGHEST = {
     "train_stages": 32, "nfc": 4096, "num_layer": 64, "ker_size": 31, "padd_size": 15, "nc_im": 3,
     "lrelu_alpha": 1.0, "beta1": 0.999, "manualSeed": 2**63 - 1,

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, TINY, Outcome, as_flags, files_below, write_mask, write_picture
+from conftest import (
+    ROOT,
+    TINY,
+    Outcome,
+    as_flags,
+    files_below,
+    write_hole,
+    write_mask,
+    write_picture,
+)
 from PIL import Image
 
 import evaluate_model
@@ -101,6 +110,8 @@ def test_train_then_evaluate(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_picture(tmp_path / "picture.png")
+    if mode.hides:
+        write_hole(tmp_path / "picture_mask.png")
     flags = as_flags(TINY | {"train_mode": mode.name, "input_name": "picture.png"})
     assert script(main_train, *flags).code == 0
     (run,) = (tmp_path / "TrainedModels" / "picture").iterdir()
@@ -142,6 +153,8 @@ def test_every_architecture_trains(mode: Mode, options: dict, tmp_path: Path) ->
     import ConSinGAN
 
     picture = write_picture(tmp_path / "picture.png")
+    if mode.hides:
+        write_hole(tmp_path / "picture_mask.png")
     places = {"input_name": str(picture), "output_dir": str(tmp_path)}
     run = ConSinGAN.train(train_mode=mode.name, **places, **TINY | options)
     model = ConSinGAN.load(run)

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ConSinGAN.errors import UsageError
+
 if TYPE_CHECKING:
     from ConSinGAN.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Where a critic sees nothing of a hole; 1 there, else 0.
+
+    scores: of the maps, (1, 1, h, w) each. pixels: those that such scores see, (1, 1, H, W).
+    """
+
+    scores: list[Tensor]
+    pixels: Tensor
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every score sees something of it."""
+        return not any(bool(scores.any()) for scores in self.scores)
 
 
 class Critic(nn.Module, ABC):
@@ -34,3 +53,10 @@ class Critic(nn.Module, ABC):
     def maps(self, picture: Tensor) -> list[Tensor]:
         """The scores as maps; a critic that looks at several scales has one for each."""
         return [self(picture)]
+
+    def clear_of(self, hole: Tensor) -> Clear:
+        """Which of the scores of `maps` see nothing of a hole, (1, 1, H, W) of bools.
+
+        Raises UsageError if the critic cannot tell.
+        """
+        raise UsageError(f"`critic` {self.name}: cannot leave a hole out of what it looks at")

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ConSinGAN.critics.base import Critic
+from ConSinGAN.critics.base import Clear, Critic
 from ConSinGAN.fast.weight_gradient import at_least_float
 from ConSinGAN.layers import ConvBlock, NetworkShape, conv, init_weights
 
@@ -31,7 +32,8 @@ class PatchCritic(Critic):
         self.head = shape.block(shape.image_channels)
         self.body = shape.body()
         self.tail = nn.Conv2d(shape.num_filters, 1, shape.ker_size)
-        self.padding = shape.padding
+        self.padding, self.ker_size = shape.padding, shape.ker_size
+        self.num_convs = shape.num_layer + 2
         init_weights(self)
 
     @classmethod
@@ -41,6 +43,16 @@ class PatchCritic(Critic):
     def blocks(self) -> Iterator[ConvBlock]:
         """All blocks before the tail."""
         return iter((self.head, *self.body))
+
+    def clear_of(self, hole: Tensor) -> Clear:
+        seen = hole.float()
+        for _ in range(self.num_convs):
+            seen = F.max_pool2d(seen, self.ker_size, stride=1, padding=self.padding)
+        clear = pixels = 1 - seen
+        margin = self.ker_size - 1 - self.padding
+        for _ in range(self.num_convs):
+            pixels = F.max_pool2d(F.pad(pixels, (margin,) * 4), self.ker_size, stride=1)
+        return Clear([clear], pixels)
 
     def forward(self, picture: Tensor) -> Tensor:
         x = picture.to(self.dtype, memory_format=torch.channels_last)

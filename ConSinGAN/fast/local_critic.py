@@ -12,7 +12,7 @@ from torch import Tensor
 from ConSinGAN.critics.patch import PatchCritic
 from ConSinGAN.fast.convolution import convolve, transposed
 from ConSinGAN.fast.weight_gradient import at_least_float, bias_gradient, parameter_gradients
-from ConSinGAN.layers import compute_weight, leaky_gradient_, score_windows
+from ConSinGAN.layers import compute_weight, leaky_gradient_, score_windows, windows_of
 
 
 def is_piecewise_linear(critic: PatchCritic) -> bool:
@@ -27,12 +27,13 @@ class LocalCritic:
     the gradient penalty, are chains of the same kind. Nothing is recorded by autograd. The last
     convolution is a matrix product, since only the mean of its scores is ever needed.
 
-    scores: (N,) float32, the mean of each picture's `num_scores`. inputs: of every convolution,
+    scores: (N,) float32, the mean of each picture's scores. num_scores: how many there are. where:
+    which of them count, (N, 1, h, w) of ones and zeros; None: all. inputs: of every convolution,
     first to last; the activations' outputs among them are the masks.
     """
 
     @torch.no_grad()
-    def __init__(self, critic: PatchCritic, image: Tensor) -> None:
+    def __init__(self, critic: PatchCritic, image: Tensor, where: Tensor | None = None) -> None:
         x = image.to(critic.dtype, memory_format=torch.channels_last)
         convs = [block.conv for block in critic.blocks()]
         self.weights = [compute_weight(layer.weight, x) for layer in convs]
@@ -47,18 +48,22 @@ class LocalCritic:
         self.windows, self.num_scores = score_windows(
             tuple(x.shape[2:]), self.kernel_size[0], self.padding, x.device, x.dtype
         )
-        self.seen, tail_bias = self._seen(x), cast(Tensor, critic.tail.bias)
-        self.scores = (self.seen * self.tail).sum((1, 2)) / self.num_scores + tail_bias
+        self.counts: Tensor | int = self.num_scores  # of every picture: how many scores count
+        if where is not None:
+            self.counts = where.flatten(1).sum(1)
+            self.windows = windows_of(where.to(x.dtype), self.kernel_size[0], self.padding)
+        self.seen, tail_bias = self._seen(x, self.windows), cast(Tensor, critic.tail.bias)
+        self.scores = (self.seen * self.tail).sum((1, 2)) / self.counts + tail_bias
 
-    def _seen(self, x: Tensor) -> Tensor:
+    def _seen(self, x: Tensor, windows: Tensor) -> Tensor:
         """Sums of what every element of the last convolution's kernel sees, (N, k*k, C) float32.
 
         Row by row: whole sums, rounded, would say little of the difference of real and fake.
         """
-        return at_least_float(self.windows @ x.permute(0, 2, 3, 1)).sum(1)  # of N H k*k C
+        return at_least_float(windows @ x.permute(0, 2, 3, 1)).sum(1)  # of N H k*k C
 
     def pull_back(self, seed: Tensor) -> list[Tensor]:
-        """Gradients of the sum of seed * num_scores * scores behind every convolution but the last.
+        """Gradients of the sum of seed * counts * scores behind every convolution but the last.
 
         seed: (N,) float32.
         """
@@ -84,7 +89,8 @@ class LocalCritic:
             after[-1:] = leaky_gradient_(
                 convolve(before[-1:], weight, None, self.padding), after[-1:], self.slope
             )
-        self.seen[-1:] = self._seen(after[-1:])
+        last = self.windows if self.windows.dim() == 3 else self.windows[-1:]
+        self.seen[-1:] = self._seen(after[-1:], last)
 
     def parameter_gradients(
         self, grads: list[Tensor], seed: Tensor, num_scored: int
@@ -100,5 +106,8 @@ class LocalCritic:
                 bias = bias_gradient(grad[:num_scored])
             gradients += [weight, bias]
         tail = (seed.view(-1, 1, 1) * self.seen).sum(0).T.unflatten(1, self.kernel_size)  # C k k
-        tail_bias = self.num_scores * seed[:num_scored].sum(0, keepdim=True)
+        if isinstance(self.counts, int):
+            tail_bias = self.counts * seed[:num_scored].sum(0, keepdim=True)
+        else:
+            tail_bias = (self.counts * seed)[:num_scored].sum(0, keepdim=True)
         return [*gradients, tail[None], tail_bias]

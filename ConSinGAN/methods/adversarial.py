@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,12 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN import hardware
+from ConSinGAN.critics.base import Clear, Critic
+from ConSinGAN.errors import UsageError
 from ConSinGAN.fast.graphs import GraphedStep
 from ConSinGAN.fast.wgan_gp import quicken
 from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.objectives.base import Terms
+from ConSinGAN.objectives.base import Objective, Terms
 from ConSinGAN.state import TrainingState
+
+log = logging.getLogger(__name__)
 
 FRUGAL_PIXELS = 250_000
 
@@ -36,6 +41,13 @@ class Adversarial:
         # The critic's, and that of an objective which has weights of its own.
         self.judging = [o for name, o in self.optimizers.items() if name != "generator"]
         self.objective = quicken(self.state.objective, self.critic)
+        self.clear, self.known = self._what_is_known()
+        self.judged = self.clear is None or not self.clear.is_empty
+        if not self.judged:
+            log.info(
+                "stage %d: the critic would see the hole wherever it looks; this stage goes "
+                "without it", self.state.stage + 1,
+            )  # fmt: skip
         self.run_step = self.step
         if config.compile and model.device.type == "cuda":
             self.run_step = GraphedStep(self.step, list(self.optimizers.values()))
@@ -67,7 +79,12 @@ class Adversarial:
 
     def step(self, noise: list[Tensor], chance: Chance) -> Terms:
         """The iteration proper. noise: of all stages; the list is emptied on the way."""
+        if not self.judged:
+            noise.clear()
+            self.optimizers["generator"].zero_grad()
+            return self._learn()
         config, critic, real = self.config, self.critic, self.model.real
+        where = {} if self.clear is None else {"clear": self.clear}
 
         # One noise draw serves the whole iteration: the generator does not change before its end.
         features = self._frozen_features(noise)
@@ -80,7 +97,7 @@ class Adversarial:
             for optimizer in self.judging:
                 optimizer.zero_grad()
             numbers = {name: values[i] for name, values in chance.items()}
-            terms = self.objective.critic_step(critic, real, fake.detach(), numbers)
+            terms = self.objective.critic_step(critic, real, fake.detach(), numbers, **where)
             for optimizer in self.judging:
                 optimizer.step()
             self.objective.after_critic(critic)
@@ -93,12 +110,27 @@ class Adversarial:
             fake = self._generate(noise, features)
         noise.clear()  # large, and not needed any more
         fake.backward(gradient)
+        return {**terms, **fooling, **self._learn()}
+
+    def _learn(self) -> Terms:
+        """Add the reconstruction's gradient to the generator's, and let it learn."""
         reconstruction = self._generate(self.model.fixed_noise, self.fixed_features)
-        loss = reconstruction_loss(reconstruction, real, config.alpha)
+        real, config = self.model.real, self.config
+        loss = reconstruction_loss(reconstruction, real, config.alpha, self.known)
         loss.backward()
         for _ in range(config.Gsteps):
             self.optimizers["generator"].step()
-        return {**terms, **fooling, "reconstruction": loss.detach()}
+        return {"reconstruction": loss.detach()}
+
+    def _what_is_known(self) -> tuple[Clear | None, Tensor | None]:
+        """Where critic and reconstruction may look, if the picture has a hole.
+
+        Raises UsageError if critic or objective cannot leave one out.
+        """
+        model = self.model
+        if model.holes is None:
+            return None, None
+        return clear_of_hole(self.objective, self.critic, model.hole), (~model.hole).float()
 
     @torch.no_grad()
     def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
@@ -115,12 +147,25 @@ class Adversarial:
         return generator.render(state)
 
 
-def reconstruction_loss(reconstruction: Tensor, real: Tensor, weight: float) -> Tensor:
-    """weight (the paper's alpha) times the mean squared error."""
-    return weight * F.mse_loss(reconstruction, real)
+def clear_of_hole(objective: Objective, critic: Critic, hole: Tensor) -> Clear:
+    """`Critic.clear_of`. Raises UsageError if the objective or the critic cannot leave it out."""
+    if not objective.leaves_out:
+        raise UsageError(f"`objective` {objective.name}: cannot leave a hole out of the picture")
+    return critic.clear_of(hole)
+
+
+def reconstruction_loss(
+    reconstruction: Tensor, real: Tensor, weight: float, known: Tensor | None = None
+) -> Tensor:
+    """weight (the paper's alpha) times the mean squared error, of the `known` pixels if given."""
+    if known is None:
+        return weight * F.mse_loss(reconstruction, real)
+    errors = (reconstruction - real).square() * known
+    return weight * errors.sum() / (known.sum() * real.shape[1])
 
 
 def noise_amplitude(model: ImageModel) -> float:
     """The amplitude of a new stage's noise: a factor times the root mean squared error."""
-    error = F.mse_loss(model.reconstruct(), model.real)
+    known = None if model.holes is None else (~model.hole).float()
+    error = reconstruction_loss(model.reconstruct(), model.real, 1.0, known)
     return model.config.noise_amp * error.sqrt().item()

@@ -45,6 +45,7 @@ class Mode:
     takes_naive: ClassVar[bool] = False  # whether it knows what to do with --naive_img
     takes_content: ClassVar[bool] = False  # whether its models draw any picture in their style
     mask_radius: ClassVar[int] = 0  # pixels by which masks of composites are grown
+    hides: ClassVar[bool] = False  # whether its pictures have a hole; see `read_hole`
 
     # Training -----------------------------------------------------------------------------
 
@@ -97,6 +98,13 @@ class Mode:
         """The picture of --naive_img, if any.
 
         shapes: (h, w) of the training picture, as it was read and at the finest stage.
+        """
+        return None
+
+    def read_hole(self, config: TrainConfig, picture: Tensor) -> Tensor | None:
+        """What of the training picture (1, C, H, W) is hidden: (1, 1, H, W) of bools; see `holes`.
+
+        Raises UsageError, naming the flag, if the mode hides something and there is no good mask.
         """
         return None
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ConSinGAN.critics.base import Critic
+from ConSinGAN.critics.base import Clear, Critic
 
 Terms = dict[str, Tensor]  # detached scalars by the names of their curves
 
@@ -25,6 +25,7 @@ class Objective(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --objective calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    leaves_out: ClassVar[bool] = False  # whether `critic_step` knows what to do with `clear`
     chance: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     remedy: ClassVar[str] = ""  # ", do this" for those whose run has diverged
 
@@ -35,11 +36,14 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def critic_step(
-        self, critic: Critic, real: Tensor, fake: Tensor, chance: Mapping[str, Tensor]
-    ) -> Terms:
+        self, critic: Critic, real: Tensor, fake: Tensor, chance: Mapping[str, Tensor],
+        clear: Clear | None = None,
+    ) -> Terms:  # fmt: skip
         """Leave the gradients of the critic's loss in the critic, which has none; its terms.
 
-        fake: detached. chance: the numbers of this step.
+        fake: detached. chance: the numbers of this step. clear: if the real picture has a hole,
+        where real scores and what is penalised count; there is such a place. None: everywhere. Is
+        only given to objectives that say `leaves_out`.
         """
 
     def after_critic(self, critic: Critic) -> None:
@@ -58,7 +62,14 @@ class Objective(nn.Module, ABC):
         return {"adversarial": loss.detach()}, torch.autograd.grad(loss, fake)[0]
 
 
-def mean(maps: list[Tensor]) -> Tensor:
-    """The mean of every picture's scores, (N,), each map counting alike."""
-    means = [scores.mean(dim=tuple(range(1, scores.dim()))) for scores in maps]
+def mean(maps: list[Tensor], where: list[Tensor] | None = None) -> Tensor:
+    """The mean of every picture's scores, (N,), each map counting alike.
+
+    where: weights of the scores, one map (1, 1, h, w) for each.
+    """
+    if where is None:
+        means = [scores.mean(dim=tuple(range(1, scores.dim()))) for scores in maps]
+    else:
+        sums = [(scores * w).flatten(1).sum(1) for scores, w in zip(maps, where, strict=True)]
+        means = [total / w.sum().clamp(min=1) for total, w in zip(sums, where, strict=True)]
     return means[0] if len(means) == 1 else torch.stack(means).mean(0)

@@ -78,7 +78,7 @@ def _picture_size(config: TrainConfig) -> tuple[int, int]:
     level = package.level
     package.setLevel(logging.CRITICAL)
     try:
-        reals, picture = beginning.read_training_picture(config)
+        reals, picture, _ = beginning.read_training_picture(config)
     finally:
         package.setLevel(level)
     return pyramid.size_of(reals[-1] if picture is None else picture)

@@ -19,6 +19,10 @@ class Source(ABC):
 
     naive: Naive | None = None
 
+    def fixed_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
+        """The stage-0 input of the reconstruction, (1, C, h, w)."""
+        return model.mode.fixed_input(model.reals[0], streams)
+
     @abstractmethod
     def draw_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
         """The stage-0 input of one iteration, (1, C, h, w)."""
