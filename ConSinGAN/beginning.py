@@ -15,11 +15,11 @@ from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.networks import chance_of, generator_of, make_networks, make_objective, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.pyramid import size_of
-from ConSinGAN.registry import GENERATORS
+from ConSinGAN.pyramid import size_of, sizes_of
+from ConSinGAN.registry import GENERATORS, SOURCES
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.base import Source
-from ConSinGAN.sources.single import FineTuning, Single
+from ConSinGAN.sources.single import FineTuning
 from ConSinGAN.state import TrainingState, check_fits
 
 
@@ -76,7 +76,7 @@ def read_training_picture(config: TrainConfig) -> tuple[list[Tensor], Tensor | N
 
 def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.device) -> None:
     """Tell how much memory a large run will take; UsageError if the device has less."""
-    size = size_of(reals[-1])
+    size = modes.get(config.train_mode).trained_sizes(sizes_of(reals), config)[-1]
     needed = GENERATORS.load(config.generator).training_memory(config, size)
     hardware.check_training_size(needed, config.max_size, size, device)
 
@@ -137,7 +137,7 @@ def _state(
     naive: Naive | None,
 ) -> TrainingState:
     set_dtype(networks, hardware.select_precision(model.config.precision, model.device))
-    source: Source = Single(naive)
+    source: Source = SOURCES.load(model.mode.source)(model.config, naive)
     if model.config.fine_tune and naive is not None:
-        source = FineTuning(naive)
+        source = FineTuning(model.config, naive)
     return TrainingState(model, networks, streams, source)

@@ -40,6 +40,7 @@ class ImageModel:
     reals: the pictures of all stages, (1, C, h, w) in [-1, 1]. fixed_noise: the reconstruction's
     input for every stage grown so far. noise_amp: their amplitudes; the first is never used.
     picture_size: (H, W) of the training picture as it was read, if that is known.
+    full_picture: the training picture as it was read, (1, C, H, W), if the run keeps it.
     """
 
     config: TrainConfig
@@ -49,6 +50,7 @@ class ImageModel:
     fixed_noise: list[Tensor] = field(default_factory=list)
     noise_amp: list[float] = field(default_factory=list)
     picture_size: tuple[int, int] | None = None
+    full_picture: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -69,6 +71,11 @@ class ImageModel:
     def picture_shapes(self) -> list[tuple[int, int]]:
         """(h, w) of the training picture: as it was read, if that is known, and as it is drawn."""
         return [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
+
+    @property
+    def picture(self) -> Tensor:
+        """The training picture (1, C, H, W): as it was read, if the run keeps that."""
+        return self.reals[-1] if self.full_picture is None else self.full_picture
 
     @property
     def frame(self) -> Frame:

@@ -204,6 +204,15 @@ class RunDirectory:
             return None
         return height, width
 
+    def picture(self, config: TrainConfig) -> Tensor | None:
+        """The training picture (1, C, H, W) as it was read, if the run keeps that."""
+        if not self.inside("picture.safetensors").exists():
+            return None
+        levels = self._series(self._load("picture"), "picture", 1, "picture")[0]
+        if levels.dim() != 4 or levels.shape[:2] != (1, config.nc_im):
+            raise UsageError(f"{self.path}: picture.safetensors does not fit config.yaml")
+        return images.from_levels(levels)
+
     def pictures_for(self, config: TrainConfig) -> tuple[list[Tensor], Tensor | None]:
         """The pictures for fine-tuning this run's model: of all stages, and as it was read.
 
@@ -212,13 +221,10 @@ class RunDirectory:
         """
         saved = self.load_config()
         reals, _ = self.load_pictures(saved)
-        kept = self.inside("picture.safetensors").exists()
+        kept = self.picture(config)
         picture = reals[-1] if max(reals[-1].shape[-2:]) < saved.max_size else None  # not reduced
-        if kept:
-            levels = self._series(self._load("picture"), "picture", 1, "picture")[0]
-            if levels.dim() != 4 or levels.shape[:2] != (1, config.nc_im):
-                raise UsageError(f"{self.path}: picture.safetensors does not fit config.yaml")
-            picture = images.from_levels(levels)
+        if kept is not None:
+            picture = kept
         changed = [n for n in ("max_size", "min_size") if getattr(config, n) != getattr(saved, n)]
         if not changed:
             return reals, picture
@@ -306,6 +312,7 @@ class RunDirectory:
         self._load_weights(generator, f"{config.train_stages - 1}/netG")
         model = ImageModel(config, mode, generator.to(device), [r.to(device) for r in reals])
         model.picture_size = self.picture_size() or model.sizes[-1]
+        model.full_picture = self.picture(config)
         noise = self._load("noise")
         fixed = self._series(noise, "fixed.{}", config.train_stages, "noise")
         model.fixed_noise = [z.to(device) for z in fixed]

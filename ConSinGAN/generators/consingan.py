@@ -99,18 +99,19 @@ class ConSinGANGenerator(Generator):
             raise ValueError(f"stage {first} goes on from the state of the stage before")
         return state
 
-    def render(self, state: Tensor, frame: Frame | None = None) -> Tensor:
+    def render(
+        self, state: Tensor, frame: Frame | None = None, first: Tensor | None = None
+    ) -> Tensor:
         """Turn a feature map into a picture: tanh(tail(x))."""
+        return cut_window(torch.tanh(self._tail(state, frame)), frame)
+
+    def _tail(self, state: Tensor, frame: Frame | None) -> Tensor:
+        """The last convolution, at least float32."""
         weight, bias = self.tail.parameters()
         padding = self.tail_padding
         if frame is not None and frame.border == "wrap":
             state, padding = F.pad(state, (padding,) * 4, mode="circular"), 0
-        picture = torch.tanh(at_least_float(conv(state, weight, bias, padding)))
-        if frame is None or frame.window is None:
-            return picture
-        window, place = frame.window, frame.places[-1]
-        top, left = window.top - place.rows.first, window.left - place.columns.first
-        return picture[..., top : top + window.height, left : left + window.width]
+        return at_least_float(conv(state, weight, bias, padding))
 
     def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
         place = frame.places[0]
@@ -128,8 +129,8 @@ class ConSinGANGenerator(Generator):
         residual = _interpolate(x, before, place, frame.border == "wrap")
         if frame.border == "noise":
             wide = _interpolate(x, before, place.widened(self.eaten))
-            return residual + self._run_body(stage, torch.add(wide, z, alpha=amplitude))
-        noisy = torch.add(residual, z, alpha=amplitude)
+            return residual + self._run_body(stage, _add_noise(wide, z, amplitude))
+        noisy = _add_noise(residual, z, amplitude)
         if frame.border == "wrap":
             noisy = F.pad(noisy, (self.eaten,) * 4, mode="circular")
             return residual + self._run_body(stage, noisy)
@@ -194,6 +195,20 @@ class ConSinGANGenerator(Generator):
         if trained.start == 0:
             groups.append(Group("head", list(self.head.parameters()), last))
         return [*groups, Group("tail", list(self.tail.parameters()), 0)]
+
+
+def cut_window(picture: Tensor, frame: Frame | None) -> Tensor:
+    """The part of a picture that the frame wants."""
+    if frame is None or frame.window is None:
+        return picture
+    window, place = frame.window, frame.places[-1]
+    top, left = window.top - place.rows.first, window.left - place.columns.first
+    return picture[..., top : top + window.height, left : left + window.width]
+
+
+def _add_noise(x: Tensor, z: Tensor, amplitude: float) -> Tensor:
+    """z: of as many channels, or of none if there is no noise."""
+    return torch.add(x, z, alpha=amplitude) if z.shape[1] else x
 
 
 def _interpolate(x: Tensor, source: Place, target: Place, wrap: bool = False) -> Tensor:

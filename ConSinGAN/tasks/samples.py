@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ConSinGAN import console
 from ConSinGAN.errors import UsageError
-from ConSinGAN.tasks.base import Drawing, Task
+from ConSinGAN.tasks.base import NUM_SHEET_SAMPLES, Drawing, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
     from ConSinGAN.tasks.samples_options import Options
-
-NUM_SHEET_SAMPLES = 9
 
 
 class Samples(Task):
