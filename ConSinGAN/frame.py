@@ -1,9 +1,9 @@
 """Where a drawing lies: the pixels of every stage in picture coordinates, and what is around them.
 
 Picture coordinates go, along each axis, from 0 at a picture's first pixel to 1 at its last one, at
-every stage (corners are aligned), or, where a generator says so, from one edge to the other. A drawing is that picture, a canvas around it, or a period of a
-plane. Positions are fractions, so that the operators made from them are the same whatever part of a
-drawing they are for.
+every stage (corners are aligned), or, where a generator says so, from one edge to the other. A
+drawing is that picture, a canvas around it, or a period of a plane. Positions are fractions, so
+that the operators made from them are the same whatever part of a drawing they are for.
 """
 
 from __future__ import annotations

@@ -86,9 +86,8 @@ def train_stages(state: TrainingState, run: RunDirectory, watchers: Sequence[Wat
                 break
             model.generator.grow()
             state.iteration, state.optimizers = 0, {}
-    sheet = images.make_sheet(
-        TASKS.load(model.mode.default_task)().sheet(model), columns=4, least=SHEET_SIDE
-    )
+    pictures = TASKS.load(model.mode.default_task)().sheet(model)
+    sheet = images.make_sheet(pictures, columns=4, least=SHEET_SIDE)
     images.save_image(sheet, run.path / "sample_sheet.png")
     run.finish()
 

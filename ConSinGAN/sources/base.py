@@ -41,4 +41,4 @@ class Source(ABC):
 
     @abstractmethod
     def draw_input(self, model: ImageModel, streams: RandomStreams) -> Any:
-        """What the mode's method takes for one iteration: the stage-0 input, (1, C, h, w), or more."""
+        """What one iteration takes: the stage-0 input, (1, C, h, w), or what the method wants."""
