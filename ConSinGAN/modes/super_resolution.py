@@ -35,13 +35,13 @@ class SuperResolution(Mode):
         "train_stages": 3,
         "min_size": 11,
         "max_size": 100_000,
-        "niter": 2000,
+        "niter": 3000,
         "Gsteps": 1,
         "Dsteps": 1,
         "lr_scale": 1.0,
         "noise_amp": 0.0,
     }
-    drafts = ({"niter": 200}, {"niter": 400}, {"niter": 800})
+    drafts = ({"niter": 300}, {"niter": 600}, {"niter": 1200})
     method = "paired"
     source = "crops"
     default_task = "super_resolution"

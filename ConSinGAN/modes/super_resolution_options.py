@@ -13,7 +13,7 @@ class Options:
 
     factor: float = option(2.0, "mode", "by how much pictures are enlarged", above=1, high=8)
     crop: int = option(
-        96, "mode", "side of the crops that an iteration looks at, pixels", low=16, high=4096
+        64, "mode", "side of the crops that an iteration looks at, pixels", low=16, high=4096
     )
     adversarial: float | None = option(
         None, "mode",
