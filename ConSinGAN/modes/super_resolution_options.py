@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ConSinGAN.modes.crop_options import Crop
 from ConSinGAN.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Crop):
     """By how much the picture shall be enlarged, and how that is learnt."""
 
     factor: float = option(2.0, "mode", "by how much pictures are enlarged", above=1, high=8)
-    crop: int = option(
-        64, "mode", "side of the crops that an iteration looks at, pixels", low=16, high=4096
-    )
     adversarial: float | None = option(
         None, "mode",
         "weight of the adversarial loss at the last stage: 0 is true to every pixel, more is "
