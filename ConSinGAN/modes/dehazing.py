@@ -49,7 +49,8 @@ class Dehazing(Mode):
         return pyramid.sizes_between(finest, finest, config.train_stages)
 
     def make_pyramid(self, picture: Tensor, config: TrainConfig) -> list[Tensor]:
-        return [super().make_pyramid(picture, config)[-1]] * config.train_stages
+        finest = super().make_pyramid(picture, config)[-1]
+        return [finest.clone() for _ in range(config.train_stages)]
 
     def trained_sizes(self, sizes: Sequence[Size], config: TrainConfig) -> list[Size]:
         crop = config.options_of("mode").crop
