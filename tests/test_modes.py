@@ -118,7 +118,8 @@ def test_train_then_evaluate(
         write_picture(tmp_path / "naive.png", seed=1)
         write_mask(tmp_path / "naive_mask.png")
     few = {"num_samples": 2, "num_frames": 2, "naive_img": "naive.png"}
-    own = {f.name for f in fields(TASKS.find(mode.default_task).options())}
+    options = TASKS.find(mode.default_task).options()
+    own = {f.name for f in fields(options)} if options else set()
     words = as_flags({name: value for name, value in few.items() if name in own})
     assert script(evaluate_model, "--model_dir", run, "--not_cuda", *words).code == 0
     drawn = files_below(run) - files
