@@ -25,12 +25,11 @@ from ConSinGAN.networks import (
     set_dtype,
 )  # fmt: skip
 from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.pyramid import size_of
-from ConSinGAN.registry import GENERATORS
+from ConSinGAN.pyramid import size_of, sizes_of
+from ConSinGAN.registry import GENERATORS, SOURCES
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.base import Source
-from ConSinGAN.sources.hidden import Hidden
-from ConSinGAN.sources.single import FineTuning, Single
+from ConSinGAN.sources.single import FineTuning
 from ConSinGAN.state import TrainingState, check_fits
 
 
@@ -111,7 +110,7 @@ def check_something_clear(config: TrainConfig, holes: Holes) -> None:
 
 def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.device) -> None:
     """Tell how much memory a large run will take; UsageError if the device has less."""
-    size = size_of(reals[-1])
+    size = modes.get(config.train_mode).trained_sizes(sizes_of(reals), config)[-1]
     needed = GENERATORS.load(config.generator).training_memory(config, size)
     hardware.check_training_size(needed, config.max_size, size, device)
 
@@ -173,9 +172,7 @@ def _state(
     naive: Naive | None,
 ) -> TrainingState:
     set_dtype(networks, hardware.select_precision(model.config.precision, model.device))
-    source: Source = Single(naive)
+    source: Source = SOURCES.load(model.mode.source)(model.config, naive)
     if model.config.fine_tune and naive is not None:
-        source = FineTuning(naive)
-    elif model.holes is not None:
-        source = Hidden(naive)
+        source = FineTuning(model.config, naive)
     return TrainingState(model, networks, streams, source)

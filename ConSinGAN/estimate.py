@@ -96,7 +96,7 @@ def _time(
     model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
     model.noise_amp = [0.1] * len(sizes)
     optimizers = make_optimizers(networks, config)
-    iterate = Adversarial(TrainingState(model, networks, streams, Single(), 0, optimizers))
+    iterate = Adversarial(TrainingState(model, networks, streams, Single(config), 0, optimizers))
     seconds = []
     for _ in range(1 + REPEATS):
         start = time.perf_counter()

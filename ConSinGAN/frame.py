@@ -1,9 +1,9 @@
 """Where a drawing lies: the pixels of every stage in picture coordinates, and what is around them.
 
 Picture coordinates go, along each axis, from 0 at a picture's first pixel to 1 at its last one, at
-every stage (corners are aligned). A drawing is that picture, a canvas around it, or a period of a
-plane. Positions are fractions, so that the operators made from them are the same whatever part of a
-drawing they are for.
+every stage (corners are aligned), or, where a generator says so, from one edge to the other. A
+drawing is that picture, a canvas around it, or a period of a plane. Positions are fractions, so
+that the operators made from them are the same whatever part of a drawing they are for.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ class Axis:
     def period(cls, num: int) -> Axis:
         """`num` pixels after which the plane repeats: there pixel `num` would be pixel 0 again."""
         return cls(num, 0, num, Fraction(0), Fraction(1, num), num, wraps=True)
+
+    @classmethod
+    def centred(cls, num: int) -> Axis:
+        """A picture whose pixels are areas: pixel i has its centre at (i + 1/2) / num."""
+        return cls(num, 0, num, Fraction(1, 2 * num), Fraction(1, num), num)
 
     def widened(self, border: int) -> Axis:
         """The picture's extent in `border` more pixels a side, which thus lie closer together.
@@ -218,6 +223,11 @@ class Frame:
         return _whole(tuple((int(h), int(w)) for h, w in sizes), border, rings)
 
     @classmethod
+    def centred(cls, sizes: Sequence[Size], border: Border) -> Frame:
+        """A drawing that has `sizes` (h, w) at its stages, which share their edges."""
+        return _centred(tuple((int(h), int(w)) for h, w in sizes), border)
+
+    @classmethod
     def around(
         cls, sizes: Sequence[Size], margins: Sequence[float | Fraction], border: Border
     ) -> Frame:
@@ -249,3 +259,8 @@ class Frame:
 def _whole(sizes: tuple[Size, ...], border: Border, rings: tuple[bool, bool]) -> Frame:
     rows, columns = (Axis.period if ring else Axis.around for ring in rings)
     return Frame(tuple(Place(rows(h), columns(w)) for h, w in sizes), border)
+
+
+@lru_cache(maxsize=256)
+def _centred(sizes: tuple[Size, ...], border: Border) -> Frame:
+    return Frame(tuple(Place(Axis.centred(h), Axis.centred(w)) for h, w in sizes), border)

@@ -92,6 +92,11 @@ class ImageModel:
         return [size for size in (self.picture_size, self.sizes[-1]) if size is not None]
 
     @property
+    def picture(self) -> Tensor:
+        """The training picture (1, C, H, W): as it was read, if the run keeps that."""
+        return self.reals[-1] if self.read_picture is None else self.read_picture()
+
+    @property
     def frame(self) -> Frame:
         """The geometry of a picture of native size, as far as the model is grown."""
         return self.generator.frame(self.sizes)

@@ -82,6 +82,8 @@ def _draw_on_processor(num: int, generator: torch.Generator, dtype: torch.dtype)
 
 def _look_up(words: Tensor, numbers: Tensor) -> None:
     """Fill `numbers`, contiguous, with the quantiles that the words' bits pick, 16 bits each."""
+    if not numbers.numel():
+        return  # of no channels, say
     index = words.view(torch.uint16).int()[: numbers.numel()]
     torch.index_select(_quantiles(numbers.dtype), 0, index, out=numbers.view(-1))
 

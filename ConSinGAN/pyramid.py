@@ -89,6 +89,25 @@ def make_pyramid(
     return [resize(finest, scale=q) for q in spacing(factor, num_stages)] + [finest]
 
 
+def sizes_between(low: Size, high: Size, num_stages: int) -> list[Size]:
+    """(h, w) of stages from `low` to `high`, each larger than the one before by one ratio."""
+    last = num_stages - 1
+    return [
+        low if stage == 0 else high if stage == last else (
+            round(low[0] * (high[0] / low[0]) ** (stage / last)),
+            round(low[1] * (high[1] / low[1]) ** (stage / last)),
+        )
+        for stage in range(num_stages)
+    ]  # fmt: skip
+
+
+def crop_sizes(size: Size, factor: float, crop: int) -> tuple[Size, Size]:
+    """(h, w) of crops of a picture of `size`, reduced by a factor and whole."""
+    low = [max(1, int(min(side, crop) / factor)) for side in size]
+    height, width = (min(round(a * factor), b) for a, b in zip(low, size, strict=True))
+    return (low[0], low[1]), (height, width)
+
+
 def size_of(picture: Tensor) -> Size:
     """(h, w) of a picture (.., h, w)."""
     height, width = picture.shape[-2:]

@@ -110,4 +110,6 @@ TASKS = Family("tasks", "task", "samples")
 GENERATORS = Family("generators", "generator", "consingan")
 CRITICS = Family("critics", "critic", "patch")
 OBJECTIVES = Family("objectives", "objective", "wgan-gp")
+METHODS = Family("methods", "method", "adversarial")  # modes choose them
+SOURCES = Family("sources", "source", "single")
 PRESETS = Family("presets", "preset")

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from ConSinGAN import beginning, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.methods.adversarial import Adversarial, noise_amplitude
+from ConSinGAN.methods.adversarial import noise_amplitude
 from ConSinGAN.noise import draw
 from ConSinGAN.pyramid import sizes_of
+from ConSinGAN.registry import METHODS, TASKS
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.state import Diverged, TrainingState, make_optimizers, set_learning_rates
 from ConSinGAN.watch.base import Moment, Stopped, Watcher
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 WORTH_AN_ESTIMATE = 1e13  # products: half a minute on a quick processor
 CHECKS_PER_STAGE = 200  # of the losses, on devices where reading them means waiting
-NUM_SHEET_SAMPLES = 9
 SHEET_SIDE = 200  # pixels of a picture's longer side on a sheet, at least
 
 
@@ -87,7 +87,7 @@ def train_stages(state: TrainingState, run: RunDirectory, watchers: Sequence[Wat
                 break
             model.generator.grow()
             state.iteration, state.optimizers = 0, {}
-    pictures = [model.reals[-1], model.reconstruct(), *model.sample(NUM_SHEET_SAMPLES)]
+    pictures = TASKS.load(model.mode.default_task)().sheet(model)
     sheet = images.make_sheet(pictures, columns=4, least=SHEET_SIDE)
     images.save_image(sheet, run.path / "sample_sheet.png")
     run.finish()
@@ -98,7 +98,7 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
     model, config = state.model, state.config
     begin_stage(state)
     state.optimizers = state.optimizers or make_optimizers(state.networks, config)
-    iterate = Adversarial(state)
+    iterate = METHODS.load(model.mode.method)(state)
     saved_at = time.monotonic()
     at = Moment(run.path, run.stage(state.stage), state.stage, state.iteration, config, model,
                 state.source.naive)  # fmt: skip
@@ -144,7 +144,7 @@ def begin_stage(state: TrainingState) -> None:
 def say_how_long(state: TrainingState) -> None:
     """Tell how long the run will take from here, if that is worth the seconds to find out."""
     model, config = state.model, state.config
-    sizes = sizes_of(model.reals)
+    sizes = model.mode.trained_sizes(sizes_of(model.reals), config)
     wanted = log.isEnabledFor(logging.INFO)
     if wanted and estimate.products(config, sizes) >= WORTH_AN_ESTIMATE:
         speed = estimate.measure(config, model.device, model.generator.dtype)

@@ -25,6 +25,8 @@ TINY = {
     "train_stages": 2, "min_size": 12, "max_size": 24, "nfc": 4, "niter": 2, "not_cuda": True,
     "manualSeed": 1,
 }  # fmt: skip
+# What some modes need besides, for a picture as small as `paint` makes.
+NEEDED: dict[str, dict[str, object]] = {"super_resolution": {"factor": 1.3}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -135,7 +137,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         picture = write_picture(folder / "picture.png")
         write_hole(folder / "picture_mask.png")  # for modes that hide something
         options = {"input_name": str(picture), "output_dir": str(folder / "TrainedModels")}
-        return ConSinGAN.train(train_mode=mode, precision="fp32", **options, **TINY)
+        needed = NEEDED.get(mode, {})
+        return ConSinGAN.train(train_mode=mode, precision="fp32", **options, **needed, **TINY)
 
     return train
 

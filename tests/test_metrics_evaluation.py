@@ -21,6 +21,7 @@ from ConSinGAN.modes.composite import Composite
 Script = Callable[..., Outcome]
 RunOf = Callable[[str], Path]
 
+PAIRED = [mode.name for mode in modes.all_modes() if mode.method == "paired"]
 COMPOSITES = [mode for mode in modes.names() if isinstance(modes.get(mode), Composite)]
 EACH = {"sliced_wasserstein", "coherence", "completeness", "copying"}
 
@@ -54,7 +55,7 @@ def evaluate(script: Script, run: Path, *words: object) -> str:
     flags = ["--model_dir", run, "--not_cuda"]
     if run.name in COMPOSITES:
         flags += ["--naive_img", "naive.png"]
-    elif run.name != "animation":
+    elif run.name not in ("animation", *PAIRED):
         flags += ["--num_samples", 3]
     outcome = script(evaluate_model, *flags, *words)
     assert (outcome.code, outcome.err) == (0, "")
@@ -82,8 +83,9 @@ def test_one_file_is_written(mode: str, run_of: RunOf, script: Script) -> None:
     content = yaml.safe_load((run / "Evaluation" / "metrics.yaml").read_text())
     shown = {line.split()[0] for line in out.splitlines()[1:-1] if not line.startswith("note: ")}
     assert shown == set(content["metrics"])
-    assert shown == (EACH if mode in COMPOSITES else EACH | {"pixel_diversity"})
-    measured = {"animation": 50} | dict.fromkeys(COMPOSITES, 1)
+    alone = [*COMPOSITES, *PAIRED]
+    assert shown == (EACH if mode in alone else EACH | {"pixel_diversity"})
+    measured = {"animation": 50} | dict.fromkeys(alone, 1)
     assert content["num_samples"] == measured.get(mode, 3)
     assert (content["seed"], content["model"]) == (0, str(run))
     assert content["settings"]["precision"] in ("fp32", "bf16")

@@ -32,7 +32,7 @@ def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) 
     reals = [picture[..., :h, :w].to(device) for h, w in sizes]
     networks = {name: part.to(device) for name, part in make_networks(config).items()}
     model = ImageModel(config, mode, networks["generator"], reals)
-    state = TrainingState(model, networks, RandomStreams(0, device), Single())
+    state = TrainingState(model, networks, RandomStreams(0, device), Single(TrainConfig()))
     for stage in range(num_stages):
         if stage:
             model.generator.grow()

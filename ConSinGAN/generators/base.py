@@ -88,8 +88,13 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def render(self, state: Tensor, frame: Frame | None = None) -> Tensor:
-        """The picture that a state shows: (N, C, h, w) in (-1, 1), at least float32."""
+    def render(
+        self, state: Tensor, frame: Frame | None = None, first: Tensor | None = None
+    ) -> Tensor:
+        """The picture that a state shows: (N, C, h, w) in (-1, 1), at least float32.
+
+        first: the stage-0 input.
+        """
 
     @abstractmethod
     def drawing_memory(self, size: Size) -> int:
@@ -109,8 +114,12 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError if the window is not inside, or if parts cannot be drawn alone.
         """
-        whole = Frame.whole(sizes, self.border)
+        whole = self.whole_frame(sizes)
         return whole if window is None else self.part(whole, window)
+
+    def whole_frame(self, sizes: Sequence[Size]) -> Frame:
+        """A whole drawing that has `sizes` (h, w) at its stages."""
+        return Frame.whole(sizes, self.border)
 
     def part(self, frame: Frame, window: Window) -> Frame:
         """What has to be computed of a whole drawing for a window of its last stage.
@@ -140,4 +149,4 @@ class Generator(nn.Module, ABC):
 
     def forward(self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame) -> Tensor:
         """Draw the pictures of a frame from the noise of all its stages."""
-        return self.render(self.advance(noise, amplitudes, frame), frame)
+        return self.render(self.advance(noise, amplitudes, frame), frame, noise[0])

@@ -104,18 +104,19 @@ class ConSinGANGenerator(Generator):
             raise ValueError(f"stage {first} goes on from the state of the stage before")
         return state
 
-    def render(self, state: Tensor, frame: Frame | None = None) -> Tensor:
+    def render(
+        self, state: Tensor, frame: Frame | None = None, first: Tensor | None = None
+    ) -> Tensor:
         """Turn a feature map into a picture: tanh(tail(x))."""
+        return cut_window(torch.tanh(self._tail(state, frame)), frame)
+
+    def _tail(self, state: Tensor, frame: Frame | None) -> Tensor:
+        """The last convolution, at least float32."""
         weight, bias = self.tail.parameters()
         padding = self.tail_padding
         if frame is not None:
             state, padding = _surround(state, frame.places[-1], padding, padding)
-        picture = torch.tanh(at_least_float(conv(state, weight, bias, padding)))
-        if frame is None or frame.window is None:
-            return picture
-        window, place = frame.window, frame.places[-1]
-        top, left = window.top - place.rows.first, window.left - place.columns.first
-        return picture[..., top : top + window.height, left : left + window.width]
+        return at_least_float(conv(state, weight, bias, padding))
 
     def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
         place, border = frame.places[0], self.eaten
@@ -131,9 +132,9 @@ class ConSinGANGenerator(Generator):
         residual = _interpolate(x, before, place)
         if frame.border == "noise":
             wide = _interpolate(x, before, place.widened(self.eaten))
-            noisy, border = torch.add(wide, z, alpha=amplitude), 0
+            noisy, border = _add_noise(wide, z, amplitude), 0
         else:
-            noisy, border = torch.add(residual, z, alpha=amplitude), self.eaten
+            noisy, border = _add_noise(residual, z, amplitude), self.eaten
         return residual + self._run_rings(stage, noisy, frame, border)
 
     def _run_rings(self, stage: int, x: Tensor, frame: Frame, border: int) -> Tensor:
@@ -273,3 +274,17 @@ def _surround(x: Tensor, place: Place, zeros: int, ring: int) -> tuple[Tensor, i
             more = ring if axis.wraps else zeros
             x = F.pad(x, (0, 0, more, more) if dim == 2 else (more, more))
     return x.contiguous(memory_format=torch.channels_last), 0
+
+
+def cut_window(picture: Tensor, frame: Frame | None) -> Tensor:
+    """The part of a picture that the frame wants."""
+    if frame is None or frame.window is None:
+        return picture
+    window, place = frame.window, frame.places[-1]
+    top, left = window.top - place.rows.first, window.left - place.columns.first
+    return picture[..., top : top + window.height, left : left + window.width]
+
+
+def _add_noise(x: Tensor, z: Tensor, amplitude: float) -> Tensor:
+    """z: of as many channels, or of none if there is no noise."""
+    return torch.add(x, z, alpha=amplitude) if z.shape[1] else x

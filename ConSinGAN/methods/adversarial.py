@@ -31,6 +31,7 @@ Chance = Mapping[str, Tensor]  # random numbers by stream, the first axis being 
 class Adversarial:
     """One training iteration of the last stage; call it with the stage-0 input."""
 
+    name = "adversarial"
     state: TrainingState
     run_step: Callable[[list[Tensor], Chance], Terms] = field(init=False)
 
@@ -144,7 +145,7 @@ class Adversarial:
             hardware.return_memory()
         generator, amplitudes = self.model.generator, self.model.noise_amp
         state = generator.advance(noise, amplitudes, self.frame, self.first, features)
-        return generator.render(state)
+        return generator.render(state, self.frame, noise[0])
 
 
 def clear_of_hole(objective: Objective, critic: Critic, hole: Tensor) -> Clear:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ConSinGAN.config import TrainConfig
-    from ConSinGAN.frame import Border
+    from ConSinGAN.frame import Border, Size
     from ConSinGAN.naive import Naive
     from ConSinGAN.noise import Streams
 
@@ -39,6 +39,8 @@ class Mode:
         {"max_size": 90, "min_size": 20, "train_stages": 6, "niter": 1000, "Dsteps": 3},
         {"max_size": 120, "min_size": 25, "train_stages": 6, "niter": 1000, "Dsteps": 3},
     )
+    method: ClassVar[str] = "adversarial"  # what an iteration is; a file of `methods`
+    source: ClassVar[str] = "single"  # what it is fed with; a file of `sources`
     border: ClassVar[Border] = "zeros"  # what convolutions see around the picture; see `frame`
     default_task: ClassVar[str] = "samples"  # what its models are asked to do if nothing is said
     previews: ClassVar[tuple[str, ...]] = ("samples",)  # tasks that show a model in training
@@ -63,6 +65,18 @@ class Mode:
 
         return pyramid.dense_scales(factor, num_stages)
 
+    def stage_sizes(self, size: Size, config: TrainConfig) -> list[Size]:
+        """(h, w) of all stages, coarsest first, for a picture of `size` (H, W)."""
+        from ConSinGAN import pyramid
+
+        return pyramid.stage_sizes(
+            size, config.train_stages, config.min_size, config.max_size, self.spacing
+        )
+
+    def trained_sizes(self, sizes: Sequence[Size], config: TrainConfig) -> list[Size]:
+        """(h, w) of what an iteration computes at every stage; sizes: of the pictures there."""
+        return list(sizes)
+
     def make_pyramid(self, picture: Tensor, config: TrainConfig) -> list[Tensor]:
         """The real pictures of all stages, coarsest first."""
         from ConSinGAN import pyramid
@@ -71,6 +85,10 @@ class Mode:
             picture, config.train_stages, config.min_size, config.max_size, self.spacing,
             least=config.critic_field,
         )  # fmt: skip
+
+    def adversarial_weight(self, config: TrainConfig, stage: int) -> float:
+        """Weight of the adversarial loss where a method asks for it, 0 for none; stage: 0-based."""
+        return 1.0
 
     def fixed_input(self, real: Tensor, streams: Streams) -> Tensor:
         """The stage-0 input of the reconstruction; real: the coarsest picture (1, C, h, w)."""

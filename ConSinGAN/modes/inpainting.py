@@ -19,6 +19,7 @@ class Inpainting(Mode):
     name = "inpainting"
     summary = "fills a hole in the picture, or takes an object out of it"
     defaults = {"input_name": "Images/Inpainting/island.jpg"}
+    source = "hidden"
     default_task = "inpainting"
     previews = ("samples", "inpainting")
     hides = True

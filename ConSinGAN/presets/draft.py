@@ -31,10 +31,8 @@ class Draft(Preset):
         speed = estimate.measure(full, device, hardware.select_precision(full.precision, device))
 
         def seconds(config: TrainConfig) -> float:
-            spacing = modes.get(config.train_mode).spacing
-            sizes = pyramid.stage_sizes(
-                size, config.train_stages, config.min_size, config.max_size, spacing
-            )
+            mode = modes.get(config.train_mode)
+            sizes = mode.trained_sizes(mode.stage_sizes(size, config), config)
             return speed.seconds(config, sizes, len(sizes) - 1 if config.fine_tune else 0)
 
         known, refusals = [], []  # (seconds, preset, configuration)

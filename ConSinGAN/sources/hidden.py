@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ConSinGAN.config import TrainConfig
 from ConSinGAN.holes import noisy_fill
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
@@ -22,7 +23,9 @@ class Hidden(Source):
     which there is nothing to learn but that it fits.
     """
 
-    def __init__(self, naive: Naive | None = None) -> None:
+    name = "hidden"
+
+    def __init__(self, config: TrainConfig, naive: Naive | None = None) -> None:
         self.naive = naive
 
     def draw_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:

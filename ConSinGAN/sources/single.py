@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ConSinGAN.config import TrainConfig
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.noise import RandomStreams
@@ -14,7 +15,9 @@ from ConSinGAN.sources.base import Source
 class Single(Source):
     """The training picture alone; a naive one only for previews."""
 
-    def __init__(self, naive: Naive | None = None) -> None:
+    name = "single"
+
+    def __init__(self, config: TrainConfig, naive: Naive | None = None) -> None:
         self.naive = naive
 
     def draw_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
@@ -24,7 +27,7 @@ class Single(Source):
 class FineTuning(Source):
     """The naive picture enters stage 0, the training picture is what shall come out."""
 
-    def __init__(self, naive: Naive) -> None:
+    def __init__(self, config: TrainConfig, naive: Naive) -> None:
         self.naive: Naive = naive
         self._coarsest: Tensor | None = None
 

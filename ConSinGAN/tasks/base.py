@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Picture = Tensor | np.ndarray | TiledPicture
 
 
+NUM_SHEET_SAMPLES = 9
+
+
 @dataclass(frozen=True)
 class Drawing:
     """What a task yields: a picture, or one that moves.
@@ -77,6 +80,10 @@ class Task(ABC):
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         """What `--metrics` measures: the number of pictures, and the pictures, (1, C, h, w)."""
         raise UsageError(f"`metrics`: `task` {self.name} draws nothing that can be measured")
+
+    def sheet(self, model: ImageModel) -> list[Tensor]:
+        """What shows a finished model at a glance, pictures (1, C, h, w)."""
+        return [model.reals[-1], model.reconstruct(), *model.sample(NUM_SHEET_SAMPLES)]
 
     def preview(
         self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ConSinGAN import console
 from ConSinGAN.errors import UsageError
 from ConSinGAN.tasks._tiling import check_tiled, tile_for
-from ConSinGAN.tasks.base import Drawing, Task
+from ConSinGAN.tasks.base import NUM_SHEET_SAMPLES, Drawing, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ConSinGAN.naive import Naive
     from ConSinGAN.tasks.samples_options import Options
     from ConSinGAN.tiles import TiledPicture
-
-NUM_SHEET_SAMPLES = 9
 
 
 class Samples(Task):

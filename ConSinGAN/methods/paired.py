@@ -1,0 +1,77 @@
+"""One iteration on a pair: what enters and what shall come out are different pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ConSinGAN.fast.wgan_gp import quicken
+from ConSinGAN.noise import draw_maps
+from ConSinGAN.objectives.base import Terms
+from ConSinGAN.sources.base import Pair
+from ConSinGAN.state import TrainingState
+
+
+@dataclass
+class Paired:
+    """One training iteration of the last stage; call it with a pair.
+
+    What the generator minimises is alpha times the mean absolute error, and `adversarial` times
+    what the objective says; with a weight of 0 the critic is left alone.
+    """
+
+    name = "paired"
+    state: TrainingState
+
+    def __post_init__(self) -> None:
+        model = self.state.model
+        self.model, self.config, self.critic = model, self.state.config, self.state.critic
+        self.optimizers = self.state.optimizers
+        self.judging = [o for name, o in self.optimizers.items() if name != "generator"]
+        self.objective = quicken(self.state.objective, self.critic)
+        self.weight = model.mode.adversarial_weight(self.config, self.state.stage)
+        model.generator.learners(self.config.train_depth)  # freezes the rest
+
+    def __call__(self, pair: Pair) -> Terms:
+        """Returns the losses, scalars."""
+        generator, streams = self.model.generator, self.state.streams
+        target = pair.target
+        if target.shape == pair.entering.shape and torch.equal(target, pair.entering):
+            return {"reconstruction": target.new_zeros(())}  # there is nothing to learn
+        frame = generator.frame(pair.sizes)
+        shapes = generator.noise_shapes(frame, len(target))
+        noise = [pair.entering, *draw_maps(shapes[1:], streams.noise, generator.dtype)]
+        drawn = generator(noise, self.model.noise_amp, frame)
+        terms: Terms = {}
+        gradient = torch.zeros_like(drawn)
+        if self.weight:
+            terms, adversarial = self._judge(target, drawn)
+            gradient += self.weight * adversarial
+        self.optimizers["generator"].zero_grad()
+        error = self.config.alpha * F.l1_loss(drawn, target)
+        (error + (drawn * gradient).sum()).backward()
+        for _ in range(self.config.Gsteps):
+            self.optimizers["generator"].step()
+        return {**terms, "reconstruction": error.detach()}
+
+    def _judge(self, target: Tensor, drawn: Tensor) -> tuple[Terms, Tensor]:
+        """The critic's steps; its terms, and the gradient of the generator's loss."""
+        streams, critic = self.state.streams, self.critic
+        critic.requires_grad_(True)
+        for _ in range(self.config.Dsteps):
+            for optimizer in self.judging:
+                optimizer.zero_grad()
+            numbers = {
+                name: torch.rand(shape, generator=streams.generators[name], device=drawn.device)
+                for name, shape in self.objective.chance.items()
+            }
+            terms = self.objective.critic_step(critic, target, drawn.detach(), numbers)
+            for optimizer in self.judging:
+                optimizer.step()
+            self.objective.after_critic(critic)
+        critic.requires_grad_(False)
+        fooling, gradient = self.objective.fool(critic, target, drawn)
+        return {**terms, **fooling}, gradient
