@@ -165,7 +165,7 @@ def build_step(data: dict, mode: str) -> TrainingState:
     reals = [torch.zeros(tuple(shape)) for shape in data["stage_shapes"][: depth + 1]]
     reals[depth] = tensor(data["real"])
     model = ImageModel(config, modes.get(mode), networks["generator"], reals)
-    return TrainingState(model, networks, RandomStreams(0), Single(TrainConfig()))
+    return TrainingState(model, networks, RandomStreams(0), Single(config))
 
 
 def record_step(
