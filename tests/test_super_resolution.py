@@ -63,6 +63,16 @@ def test_a_fresh_network_interpolates_with_half_pixel_centres() -> None:
     torch.testing.assert_close(ensemble, drawn, rtol=0, atol=1e-5)
 
 
+def test_tiles_are_the_whole() -> None:
+    model, picture = make(2.5), torch.rand(1, 3, 33, 41) * 2 - 1
+    for parameter in model.generator.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    whole = enlarge(model, picture, self_ensemble=False, num_projections=0, tile=0)
+    tiled = enlarge(model, picture, self_ensemble=False, num_projections=0, tile=29)
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-4)
+    assert whole.std() > 0.1
+
+
 def test_back_projection_makes_the_reduced_result_the_input() -> None:
     picture = torch.from_numpy(paint(24, 30)).permute(2, 0, 1)[None] / 127.5 - 1
     small = resize(picture, size=(12, 15))

@@ -109,3 +109,15 @@ def test_bad_textures_are_one_line(
     assert told in outcome.err
     with pytest.raises(UsageError, match="given"):
         ConSinGAN.draw(ConSinGAN.load(trained("editing")), "texture")
+
+
+@pytest.mark.parametrize("wrap", ["both", "vertical"])
+def test_textures_in_tiles_are_the_same_ring(wrap: str, trained: Callable[[str], Path]) -> None:
+    """Cut elsewhere, perhaps: where pixel 0 is."""
+    model = ConSinGAN.load(trained("generation"), precision="fp32")
+    options = {"size": (40, 50), "num_samples": 1, "wrap": wrap}
+    (tiled,) = ConSinGAN.draw(model, "texture", tile=17, **options)
+    picture = tiled.frames[0].tensor()
+    whole = next(ConSinGAN.draw(model, "texture", tile=0, **options)).frames[0]
+    opened = cut_open(picture, RINGS[wrap])
+    torch.testing.assert_close(opened, whole, rtol=0, atol=1e-4)

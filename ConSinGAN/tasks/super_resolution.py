@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ConSinGAN.errors import UsageError
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.frame import Frame
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
@@ -34,18 +34,17 @@ class SuperResolution(Task):
         return f"the model was trained for {mode.name}, not to enlarge"
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
-        from ConSinGAN import hardware
+        from ConSinGAN import tiles
 
-        height, width = enlarged_size(model, model.picture)
-        needed = model.generator.drawing_memory((height, width))
-        if too_large := hardware.why_too_large(needed, model.device):
-            raise UsageError(f"`model_dir`: a picture of {width}x{height} pixels needs {too_large}")
+        frame = enlarging_frame(model, model.picture)
+        tiles.choose_tile(model.generator, frame, config.options_of("task").tile, "`tile`")
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options: Options = config.options_of("task")
         enlarged = enlarge(
-            model, model.picture, options.self_ensemble, options.back_projection * NUM_PROJECTIONS
-        )
+            model, model.picture, options.self_ensemble, options.back_projection * NUM_PROJECTIONS,
+            options.tile,
+        )  # fmt: skip
         yield Drawing("super_resolved", [enlarged])
         yield Drawing("bicubic", [bicubic(model, model.picture)])
         yield Drawing("reconstruction", [model.reconstruct()])
@@ -88,12 +87,14 @@ def bicubic(model: ImageModel, picture: Tensor) -> Tensor:
 
 def enlarge(
     model: ImageModel, picture: Tensor, self_ensemble: bool = True,
-    num_projections: int = NUM_PROJECTIONS,
+    num_projections: int = NUM_PROJECTIONS, tile: int | None = None,
 ) -> Tensor:  # fmt: skip
     """A picture (1, C, H, W) in [-1, 1] enlarged by the model's factor, in [-1, 1].
 
     self_ensemble: the mean over the eight orientations (Timofte et al., Seven Ways to Improve
-    Example-Based Single Image Super Resolution, 2016). num_projections: of `back_project`.
+    Example-Based Single Image Super Resolution, 2016). num_projections: of `back_project`. tile:
+    pixels a side of the windows that are drawn at a time; None: where the memory does not suffice
+    for the whole, 0: never.
     """
     import torch
 
@@ -102,19 +103,32 @@ def enlarge(
     turns = turns if self_ensemble else turns[:1]
     for k, flip in turns:
         turned = torch.rot90(picture.flip(3) if flip else picture, k, (2, 3))
-        drawn = torch.rot90(_draw(model, turned), -k, (2, 3))
+        drawn = torch.rot90(_draw(model, turned, tile), -k, (2, 3))
         total = total.to(drawn) + (drawn.flip(3) if flip else drawn)
     return back_project(total / len(turns), picture, num_projections).clamp(-1, 1)
 
 
-def _draw(model: ImageModel, picture: Tensor) -> Tensor:
+def enlarging_frame(model: ImageModel, picture: Tensor) -> Frame:
+    """The frame in which a picture is enlarged."""
     from ConSinGAN import pyramid
 
-    size = pyramid.size_of(picture)
-    sizes = pyramid.sizes_between(size, enlarged_size(model, picture), len(model.sizes))
-    frame = model.generator.frame(sizes)
-    shapes = model.generator.noise_shapes(frame)
-    return model.draw([picture, *(picture.new_zeros(shape) for shape in shapes[1:])], frame)
+    size, num_stages = pyramid.size_of(picture), len(model.sizes)
+    sizes = pyramid.sizes_between(size, enlarged_size(model, picture), num_stages)
+    return model.generator.frame(sizes)
+
+
+def _draw(model: ImageModel, picture: Tensor, tile: int | None) -> Tensor:
+    from ConSinGAN import latents, tiles
+
+    generator, frame = model.generator, enlarging_frame(model, picture)
+
+    def entering(part: Frame) -> list[Tensor]:
+        shapes = generator.noise_shapes(part)[1:]
+        return [latents.cut(picture, part.places[0]), *map(picture.new_zeros, shapes)]
+
+    if tile := tiles.choose_tile(generator, frame, tile):
+        return model.draw_tiled(entering, frame, tile, name="super-resolution").tensor()
+    return model.draw(entering(frame), frame)
 
 
 def back_project(enlarged: Tensor, picture: Tensor, num: int) -> Tensor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ConSinGAN.options import option
+from ConSinGAN.tasks._tile_options import TileOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(TileOptions):
     """What is done to the model's picture for the sake of the input."""
 
     self_ensemble: bool = option(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ConSinGAN import console
-from ConSinGAN.errors import UsageError
+from ConSinGAN.tasks._tiling import check_tiled, tile_for
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.tasks.texture_options import Options
+    from ConSinGAN.tiles import TiledPicture
 
 Size = tuple[int, int]  # (h, w)
 # Which axes are rings: rows (the lower edge goes on at the upper one), columns.
@@ -36,43 +37,58 @@ class Texture(Task):
         return mode.why_no_random_pictures()
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
-        from ConSinGAN import hardware
-
         options: Options = config.options_of("task")
-        height, width = options.size or model.sizes[-1]
-        needed = model.generator.drawing_memory((height, width))
-        if too_large := hardware.why_too_large(needed, model.device):
-            raise UsageError(f"`size`: a picture of {width}x{height} pixels needs {too_large}")
+        frame = ring_frame(model, options.size or model.sizes[-1], RINGS[options.wrap])
+        if tile_for(model, frame, options.tile):
+            check_tiled(config)
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
+        from ConSinGAN.tiles import TiledPicture
+
         options: Options = config.options_of("task")
         rings = RINGS[options.wrap]
-        drawn = textures(model, options.size, rings, options.num_samples, config.seed)
+        drawn = textures(model, options.size, rings, options.num_samples, config.seed, options.tile)
         for index, picture in enumerate(
             console.progress(drawn, self.name, options.num_samples, "picture")
         ):
             yield Drawing(f"texture_{index}", [picture])
-            yield Drawing(f"texture_{index}_laid", [laid(picture, rings)])
+            if not isinstance(picture, TiledPicture):  # else it is too large to be looked at so
+                yield Drawing(f"texture_{index}_laid", [laid(picture, rings)])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         options: Options = config.options_of("task")
-        num = options.num_samples
-        return num, textures(model, options.size, RINGS[options.wrap], num, config.seed)
+        num, rings = options.num_samples, RINGS[options.wrap]
+        drawn = textures(model, options.size, rings, num, config.seed, options.tile)
+        return num, (whole(picture) for picture in drawn)
 
 
 def textures(
-    model: ImageModel, size: Size | None, rings: tuple[bool, bool], num: int, seed: int
-) -> Iterator[Tensor]:
+    model: ImageModel, size: Size | None, rings: tuple[bool, bool], num: int, seed: int,
+    tile: int | None = None,
+) -> Iterator[Tensor | TiledPicture]:  # fmt: skip
     """Random pictures (1, C, h, w) in [-1, 1] whose rows, columns or both are rings.
 
-    size: (h, w) in pixels; None: as large as the training picture.
+    size: (h, w) in pixels; None: as large as the training picture. tile: see `_tile_options`; what
+    is drawn in tiles is cut at pixel 0, wherever that is.
     """
     from ConSinGAN.noise import Purpose
 
     frame = ring_frame(model, size or model.sizes[-1], rings)
+    side = tile_for(model, frame, tile)
     for number in range(num):
+        if side:
+            latents = model.random_latents(Purpose.TEXTURE, seed, number)
+            yield model.draw_tiled(latents, frame, side, name=f"texture {number}")
+            continue
         drawn = model.draw(model.latents(Purpose.TEXTURE, seed, number, frame), frame)
         yield cut_open(drawn, rings)
+
+
+def whole(picture: Tensor | TiledPicture) -> Tensor:
+    """A picture that may be drawn in tiles, (1, C, h, w)."""
+    from ConSinGAN.tiles import TiledPicture
+
+    return picture.tensor() if isinstance(picture, TiledPicture) else picture
 
 
 def ring_frame(model: ImageModel, size: Size, rings: tuple[bool, bool]) -> Frame:

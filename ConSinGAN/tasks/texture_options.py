@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from ConSinGAN.options import option
 from ConSinGAN.tasks._num_options import Num
 from ConSinGAN.tasks._size_options import Size
+from ConSinGAN.tasks._tile_options import TileOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Size, Num):
+class Options(TileOptions, Size, Num):
     """How many, how large, and where they go on."""
 
     wrap: str = option(
