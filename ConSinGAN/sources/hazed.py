@@ -14,11 +14,13 @@ from ConSinGAN.noise import RandomStreams
 from ConSinGAN.pictures import haze
 from ConSinGAN.sources.base import Pair, Source
 
+THICKNESS = (0.7, 1.3)  # of the haze, in that of the picture's own; squared where both numbers meet
+
 
 class Hazed(Source):
     """Crops of the picture as the dark channel prior sees it without haze, with new haze on them.
 
-    The haze has about the picture's own light, and is as thick as the picture's own or less.
+    The haze has about the picture's own light and its own depth, and varies smoothly around that.
     """
 
     name = "hazed"
@@ -37,9 +39,10 @@ class Hazed(Source):
         height, width = self._clear.shape[:2]
         high, wide = min(self.crop, height), min(self.crop, width)
         numbers = np.array([dice.real() for _ in range(8)])
-        depth = haze.smooth_depth(height, width, numbers)
-        thickness = self._thickness * dice.real(0.3, 1.5)
-        transmission = np.exp(-thickness * depth) * dice.real(self._thinnest, 1.0)
+        # The picture's own haze, somewhere thicker and somewhere thinner.
+        least, most = THICKNESS
+        thickness = least + (most - least) * haze.smooth_depth(height, width, numbers)
+        transmission = self._transmission ** (thickness * dice.real(least, most))
         light = (self._light + np.array([dice.real(-0.05, 0.05) for _ in self._light])).clip(0, 1)
         top, left = dice.integer(0, height - high), dice.integer(0, width - wide)
         window = slice(top, top + high), slice(left, left + wide)
@@ -56,8 +59,7 @@ class Hazed(Source):
         self._light = haze.find_light(pixels)
         transmission = haze.find_transmission(pixels, self._light)
         self._clear = haze.remove(pixels, self._light, transmission)
-        self._thinnest = float(np.quantile(transmission, 0.3))
-        self._thickness = float(-np.log(np.quantile(transmission, 0.05)))
+        self._transmission = transmission
 
 
 def _to_tensor(pixels: np.ndarray, model: ImageModel) -> Tensor:
