@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ConSinGAN.naive import Naive
 
 TOUCH = 0.5  # how far coarse parts of a drawing are moved towards pieces of the training picture
+GAIN = 1.2  # by which fine details are strengthened or weakened at most
 LABEL = 80  # characters of the content's name in those of results
 
 
@@ -99,4 +100,13 @@ def draw_content(
 
     drawn = _guided.size_for(model, size_of(content), size, "`content_img`")
     picture = _guided.guide(model, matched(model, content, how), drawn, seed)
-    return analogy.touch_up(picture, model.real, TOUCH)
+    return as_crisp(analogy.touch_up(picture, model.real, TOUCH), model.real)
+
+
+def as_crisp(drawn: Tensor, real: Tensor) -> Tensor:
+    """The drawing with the training picture's contrast in the finest details, within GAIN."""
+    from ConSinGAN.metrics.patches import laplacian_pyramid
+
+    details, wanted = (laplacian_pyramid(one, 2)[0] for one in (drawn, real))
+    gain = float(wanted.std()) / max(float(details.std()), 1e-6)
+    return (drawn + (min(max(gain, 1 / GAIN), GAIN) - 1) * details).clamp(-1, 1)
