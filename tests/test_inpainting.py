@@ -27,6 +27,7 @@ from ConSinGAN.methods.adversarial import clear_of_hole, reconstruction_loss
 from ConSinGAN.objectives.base import Objective
 from ConSinGAN.objectives.wgan_gp import WGANGP
 from ConSinGAN.objectives.wgan_gp_options import Options
+from ConSinGAN.pictures.completion import complete
 from ConSinGAN.resize import resize
 from ConSinGAN.watch.base import Stopped, Watcher
 
@@ -345,3 +346,21 @@ def test_damaged_holes_are_refused(desk: Path) -> None:
     path.unlink()
     with pytest.raises(UsageError, match="holes"):
         ConSinGAN.load(run)
+
+
+def test_a_drawn_hole_is_completed_from_the_picture() -> None:
+    """Of a picture that repeats, a grey hole becomes what is missing; nothing else changes."""
+    y, x = torch.meshgrid(torch.arange(48), torch.arange(64), indexing="ij")
+    wave = 0.8 * torch.sin(x * 2 * torch.pi / 8) * torch.cos(y * 2 * torch.pi / 12)
+    real = wave[None, None].expand(1, 3, -1, -1).contiguous()
+    hole = torch.zeros(1, 1, 48, 64, dtype=torch.bool)
+    hole[..., 18:30, 26:40] = True
+    hidden = torch.where(hole, 0.123, real)
+    drawn = torch.where(hole, 0.0, real)
+    completed = complete(drawn, hidden, hole)
+    inside = hole.expand_as(real)
+    assert torch.equal(completed[~inside], real[~inside])
+    error = (completed - real)[inside].abs().mean()
+    assert error < 0.3 * real[inside].abs().mean()
+    other = complete(drawn, torch.where(hole, -0.9, real), hole)
+    assert torch.equal(other, completed)  # whatever the hole hides

@@ -61,11 +61,13 @@ def fills(model: ImageModel, numbers: Sequence[int], seed: int | Sequence[int]) 
     UsageError if the model has no hole.
     """
     from ConSinGAN.holes import inserted
+    from ConSinGAN.pictures.completion import complete
 
     if model.holes is None:
         raise UsageError("`model_dir`: the model was trained without a hole")
     for number in numbers:
-        yield inserted(draw_around(model, number, seed), model.real, model.hole)
+        drawn = inserted(draw_around(model, number, seed), model.real, model.hole)
+        yield complete(drawn, model.real, model.hole)
 
 
 def draw_around(model: ImageModel, number: int, seed: int | Sequence[int]) -> Tensor:
