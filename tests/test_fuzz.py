@@ -22,6 +22,7 @@ from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import MAX_MESSAGE, UsageError
 from ConSinGAN.evaluation import SCHEMA as EVALUATION
 from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.model import ImageModel
 from ConSinGAN.presets.base import Configure, Values
 from ConSinGAN.presets.draft import Draft
@@ -280,7 +281,7 @@ def started(tmp_path_factory: pytest.TempPathFactory, trained: Callable[[str], P
     training.begin_stage(state)
     state.optimizers = training.make_optimizers(state.networks, config)
     state.iteration = 1
-    training.Adversarial(state)(state.source.draw_input(state.model, state.streams))
+    Adversarial(state)(state.source.draw_input(state.model, state.streams))
     run.save_checkpoint(state)
     return folder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ import evaluate_model
 from ConSinGAN import files, images, modes
 from ConSinGAN.metrics import __main__ as command
 from ConSinGAN.modes.composite import Composite
+from ConSinGAN.registry import TASKS
 
 Script = Callable[..., Outcome]
 RunOf = Callable[[str], Path]
 
+GIVEN = [mode.name for mode in modes.all_modes() if TASKS.load(mode.default_task)().reads_picture]
 PAIRED = [mode.name for mode in modes.all_modes() if mode.method == "paired"]
 COMPOSITES = [mode for mode in modes.names() if isinstance(modes.get(mode), Composite)]
 EACH = {"sliced_wasserstein", "coherence", "completeness", "copying"}
@@ -53,10 +56,10 @@ def run_of(
 
 def evaluate(script: Script, run: Path, *words: object) -> str:
     flags = ["--model_dir", run, "--not_cuda"]
-    if run.name in COMPOSITES:
-        flags += ["--naive_img", "naive.png"]
-    elif run.name not in ("animation", *PAIRED):
-        flags += ["--num_samples", 3]
+    options = TASKS.find(modes.get(run.name).default_task).options()
+    few = {"naive_img": "naive.png", "content_img": "naive.png", "num_samples": 3}
+    own = few.keys() & {field.name for field in fields(options)} if options else set()
+    flags += [word for name in sorted(own) for word in (f"--{name}", few[name])]
     outcome = script(evaluate_model, *flags, *words)
     assert (outcome.code, outcome.err) == (0, "")
     return outcome.out
@@ -83,7 +86,7 @@ def test_one_file_is_written(mode: str, run_of: RunOf, script: Script) -> None:
     content = yaml.safe_load((run / "Evaluation" / "metrics.yaml").read_text())
     shown = {line.split()[0] for line in out.splitlines()[1:-1] if not line.startswith("note: ")}
     assert shown == set(content["metrics"])
-    alone = [*COMPOSITES, *PAIRED]
+    alone = [*COMPOSITES, *PAIRED, *GIVEN]
     assert shown == (EACH if mode in alone else EACH | {"pixel_diversity"})
     measured = {"animation": 50} | dict.fromkeys(alone, 1)
     assert content["num_samples"] == measured.get(mode, 3)

@@ -139,7 +139,7 @@ def test_train_then_evaluate(
     drawn = files_below(run) - files
     assert "Evaluation/reconstruction.png" in drawn
     assert len(drawn) > 1
-    for name in drawn - {"Evaluation/.manifest"}:
+    for name in drawn - {"Evaluation/.manifest", "Evaluation/settings.yaml"}:
         assert name.startswith("Evaluation/")
         with Image.open(run / name) as picture:
             picture.load()

@@ -217,7 +217,7 @@ def test_scopes_are_what_the_lists_said() -> None:
     """To the letter those that fine-tuning and resuming went by before options told it."""
     assert names_of(Scope.ARCHITECTURE) - {"generator", "critic"} == {
         "train_stages", "nfc", "num_layer", "ker_size", "padd_size", "nc_im", "activation",
-        "lrelu_alpha", "batch_norm",
+        "lrelu_alpha", "batch_norm", "paint_colours",
     }  # fmt: skip
     assert names_of(Scope.RUN, Scope.HARMLESS, Scope.ROUNDING) == {
         "fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir", "gpu",

@@ -19,8 +19,9 @@ import torch
 from conftest import ROOT, TINY, as_flags, write_mask, write_picture
 
 import ConSinGAN
-from ConSinGAN import beginning, files, launch, saved, training
+from ConSinGAN import beginning, files, launch, saved
 from ConSinGAN.errors import ConSinGANError, UsageError
+from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.state import Diverged
 from ConSinGAN.watch.base import Stop, Stopped
@@ -67,17 +68,17 @@ def assert_same_result(a: Path, b: Path) -> None:
 
 
 def kill_at_iteration(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    step = training.Adversarial.step
+    step = Adversarial.step
     done = 0
 
-    def dying(self: training.Adversarial, *arguments: object) -> dict:
+    def dying(self: Adversarial, *arguments: object) -> dict:
         nonlocal done
         done += 1
         if done == count:
             raise Killed
         return step(self, *arguments)
 
-    monkeypatch.setattr(training.Adversarial, "step", dying)
+    monkeypatch.setattr(Adversarial, "step", dying)
 
 
 def start(options: dict) -> subprocess.Popen:
@@ -265,15 +266,15 @@ def test_a_full_disk_at_every_write_in_turn(
 def test_numbers_that_go_wrong_stop_the_run(
     desk: Callable[..., dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, done = training.Adversarial.step, 0
+    step, done = Adversarial.step, 0
 
-    def broken(self: training.Adversarial, *arguments: object) -> dict:
+    def broken(self: Adversarial, *arguments: object) -> dict:
         nonlocal done
         done += 1
         terms = step(self, *arguments)
         return terms | {"fake": terms["fake"] * (float("nan") if done == 6 else 1)}
 
-    monkeypatch.setattr(training.Adversarial, "step", broken)
+    monkeypatch.setattr(Adversarial, "step", broken)
     options = desk("generation", "nan")
     with pytest.raises(Diverged, match=r"stage 2, iteration 2.*lr_g"):
         ConSinGAN.train(**options)

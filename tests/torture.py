@@ -30,7 +30,8 @@ import torch._dynamo  # which every optimizer imports: once here instead of in e
 from conftest import TINY, write_mask, write_picture
 
 import ConSinGAN
-from ConSinGAN import files, images, launch, training
+from ConSinGAN import files, images, launch
+from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.watch import tensorboard
 
 MODES = ["generation", "retarget", "animation", "harmonization", "editing"]
@@ -137,7 +138,7 @@ def make_plan(rng: random.Random) -> Callable[[Callable], None]:
                 target=lambda: (time.sleep(delay), die(f"{delay:.2f} s")), daemon=True
             ).start()
         elif kind == "iteration":
-            count_down(training.Adversarial, "step", count, lambda *_: die(f"{count}th"))
+            count_down(Adversarial, "step", count, lambda *_: die(f"{count}th"))
         elif kind == "renames":
             kill_between_renames(count, die)
         else:
