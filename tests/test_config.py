@@ -181,9 +181,13 @@ def test_whole_numbers(name: str, low: int) -> None:
 @pytest.mark.parametrize(("name", "bound"), REALS.items())
 def test_numbers(name: str, bound: tuple[int, bool]) -> None:
     low, included = bound
-    value = SCHEMA.check({name: 0 if included else 1e-9})[name]
+    value = SCHEMA.check({name: low if included else low + 1e-9})[name]
     assert type(value) is float
-    wrong = (-1e-9, -1, float("nan"), float("inf"), -float("inf"), "1", None, True, [1.0])
+    wrong = (-1e-9, -1, float("nan"), float("inf"), -float("inf"), "1", True, [1.0])
+    default = SCHEMA.options[name].cls.__dataclass_fields__[name].default
+    for value in () if default is None else (None,):
+        with pytest.raises(UsageError, match=f"^{name}"):
+            SCHEMA.check({name: value})
     for value in wrong if included else (low, *wrong):
         with pytest.raises(UsageError, match=f"^{name}"):
             SCHEMA.check({name: value})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ConSinGAN.pyramid import Size
 
 FAITHFUL = 2.5  # up to this factor what was lost can be computed, beyond it has to be made up
-ADVERSARIAL = 0.01  # weight from there on
+ADVERSARIAL = 1.0  # weight from there on
 
 
 class SuperResolution(Mode):

@@ -16,5 +16,5 @@ class Options(Crop):
     adversarial: float | None = option(
         None, "mode",
         "weight of the adversarial loss at the last stage: 0 is true to every pixel, more is "
-        "sharper (default: 0 up to a factor of 2.5, then 0.01)", low=0, high=1000,
+        "sharper (default: 0 up to a factor of 2.5, then 1)", low=0, high=1000,
     )  # fmt: skip
