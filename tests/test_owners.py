@@ -222,7 +222,7 @@ def test_scopes_are_what_the_lists_said() -> None:
     assert names_of(Scope.RUN, Scope.HARMLESS, Scope.ROUNDING) == {
         "fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir", "gpu",
         "not_cuda", "threads", "precision", "compile", "preview_every", "checkpoint_seconds",
-        "max_megapixels", "frame",
+        "max_megapixels", "frame", "mask",
     }  # fmt: skip
     assert names_of(Scope.HARMLESS) == {
         "gpu", "not_cuda", "compile", "preview_every", "checkpoint_seconds", "max_megapixels"
