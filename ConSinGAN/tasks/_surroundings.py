@@ -33,6 +33,7 @@ CENTRE = 1.0  # deviation, in pixels, of what a patch says about the pixels arou
 CHUNK = 1024  # patches whose distances are held at once
 FADING = 12  # pixels over which a difference at the seam fades out
 BAND = 4  # pixels of the known part that are blended
+BLEND = 0.05  # share of what was drawn at the seam itself; more makes soft seams
 
 Margins = tuple[int, int, int, int]  # pixels above, below, left, right
 
@@ -185,7 +186,7 @@ def join(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
     smooth = np.stack([ndimage.gaussian_filter(d, 1.5) for d in difference]) / share.clip(1e-3)
     fade = np.exp(-far / FADING).astype(np.float32)
     moved = canvas + torch.from_numpy(smooth[:, at[0], at[1]] * fade)[None].to(canvas)
-    drawn = ((1 - (depth - 0.5) / BAND) / 2).clip(0, 1)  # share of what was drawn, in the band
+    drawn = ((1 - (depth - 0.5) / BAND) * BLEND).clip(0, 1)  # share of what was drawn, in the band
     drawn[outside] = 1.0
     drawn[depth > BAND] = 0.0
     return torch.where(drawn == 0, known, drawn * moved + (1 - drawn) * known).clamp(-1, 1)

@@ -30,7 +30,7 @@ def measure(picture: Path, out: Path) -> list[Row]:
     own = to_bytes(real)[0][:, BAND:-BAND]
     kept = all(np.array_equal(to_bytes(p)[0][:, inner[1]], own) for p in pictures)
     sides = [side for p in pictures for side in (p[..., :more], p[..., -more:])]
-    mirrored = F.pad(real, (more, more), mode="reflect")
+    mirrored = F.pad(real, (more, more, 0, 0), mode="reflect")
     mirrors = [mirrored[..., :more], mirrored[..., -more:]] * NUM
     diversity = PixelDiversity(real)
     for p in pictures:
