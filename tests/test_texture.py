@@ -95,7 +95,7 @@ def test_textures_from_the_command_line(
         (["--size", 10, -1], "--size"),
         (["--size", 10**9, 10], "--size"),
         (["--size", "nan", 10], "--size"),
-        (["--size", 32768, 32768], "--size"),
+        (["--size", 32768, 32768, "--tile", 0], "--size"),
         (["--wrap", "sideways"], "--wrap"),
         (["--num_samples", 0], "--num_samples"),
     ],
