@@ -105,6 +105,18 @@ def _watched(places: Sequence[Window], what: str) -> Iterator[Window]:
             hardware.return_memory()
 
 
+def check_fits(
+    generator: Generator, size: Size, flag: str = "`size`", wanted: Size | None = None
+) -> None:
+    """Raise UsageError if drawing (h, w) whole takes more memory than there is.
+
+    flag: what is to be blamed for the size. wanted: the size of what is asked for, if another.
+    """
+    if too_large := hardware.why_too_large(generator.drawing_memory(size), generator.device):
+        height, width = wanted or size
+        raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
+
+
 def choose_tile(
     generator: Generator, frame: Frame, wanted: int | None, flag: str = "`size`"
 ) -> int:
@@ -113,18 +125,16 @@ def choose_tile(
     wanted: the value of `tile`; None lets the memory decide. flag: what is to be blamed for the
     size. Raises UsageError if a drawing that shall be whole does not fit the memory.
     """
-    needed = generator.drawing_memory(frame.places[-1].size)
+    drawn = frame.places[-1].size
     if wanted == 0:
-        if too_large := hardware.why_too_large(needed, generator.device):
-            height, width = frame.size
-            raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
+        check_fits(generator, drawn, flag, frame.size)
         return 0
     if wanted is not None:
         if wanted < SMALLEST:
             raise UsageError(f"`tile` must be 0 (never) or at least {SMALLEST}, not {wanted}")
         return wanted
     memory = hardware.memory(generator.device) / SHARE
-    if needed <= memory:
+    if generator.drawing_memory(drawn) <= memory:
         return 0
     tile = USUAL
     while tile > SMALLEST and generator.drawing_memory((2 * tile, 2 * tile)) > memory:

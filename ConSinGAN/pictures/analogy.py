@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ConSinGAN.augment import Dice
 from ConSinGAN.pictures.palette import flatten, make_palette, snap
+from ConSinGAN.pictures.votes import nearest
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
@@ -22,7 +23,6 @@ PATCH = 7  # pixels
 COARSEST = 12  # pixels of the shorter side of the coarsest level
 FACTOR = 0.75  # from each level to the coarser one
 ROUNDS = 3  # of search and vote at each level
-CHUNK = 1024  # patches whose distances are held at once
 
 
 @torch.no_grad()
@@ -109,14 +109,10 @@ def _vote(
     sources = torch.cat([outer * flat, inner * real], dim=1)
     targets = torch.cat([outer * painting, inner * result], dim=1)
     keys, queries = _patches(sources, patch), _patches(targets, patch)
-    norms = keys.square().sum(dim=1)
-    nearest = torch.cat([
-        torch.addmm(norms, part, keys.T, alpha=-2).argmin(dim=1) for part in queries.split(CHUNK)
-    ])  # fmt: skip
     border = patch // 2
     height, width = size_of(painting)
     padded = (height + 2 * border, width + 2 * border)
-    chosen = _patches(real, patch)[nearest].T[None]
+    chosen = _patches(real, patch)[nearest(queries, keys)].T[None]
     total = F.fold(chosen, padded, patch)
     count = F.fold(torch.ones_like(chosen[:, : patch**2]), padded, patch)
     return (total / count)[..., border:-border, border:-border].contiguous()

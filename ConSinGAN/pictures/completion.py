@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ConSinGAN.pictures.votes import mean_of_patches, nearest
 from ConSinGAN.pyramid import Size, size_of
 from ConSinGAN.resize import resize
 
@@ -20,7 +21,6 @@ FACTOR = 0.7  # from each level to the coarser one
 LARGEST = 128  # pixels of the longer side of the finest level; what is finer stays as drawn
 ROUNDS = 4  # of search and vote at every level
 CENTRE = 0.5  # deviation, in pixels, of what a patch says about the pixels around its centre
-CHUNK = 1024  # patches whose distances are held at once
 
 
 @torch.no_grad()
@@ -68,13 +68,5 @@ def _vote(canvas: Tensor, real: Tensor, hole: Tensor) -> Tensor:
         return canvas
     keys = F.unfold(real, PATCH)[0].T[~touching]
     patches = F.unfold(canvas, PATCH)
-    queries, norms = patches[0].T[touching], keys.square().sum(dim=1)
-    nearest = [
-        torch.addmm(norms, some, keys.T, alpha=-2).argmin(dim=1) for some in queries.split(CHUNK)
-    ]
-    patches[0].T[touching] = keys[torch.cat(nearest)]
-    distance = torch.arange(PATCH) - PATCH // 2
-    weight = torch.exp(-distance.square() / (2 * CENTRE**2))
-    weights = torch.outer(weight, weight).flatten().repeat(canvas.shape[1])[None, :, None]
-    total = F.fold(weights.expand_as(patches).contiguous(), size, PATCH)
-    return F.fold(patches * weights, size, PATCH) / total
+    patches[0].T[touching] = keys[nearest(patches[0].T[touching], keys)]
+    return mean_of_patches(patches, size, PATCH, CENTRE)

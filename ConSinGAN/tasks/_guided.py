@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ConSinGAN import hardware
 from ConSinGAN.errors import UsageError
+from ConSinGAN.latents import noise_of
 from ConSinGAN.noise import DrawingStreams, Purpose
 from ConSinGAN.resize import resize
+from ConSinGAN.tiles import check_fits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,9 +46,7 @@ def check_size(model: ImageModel, size: Size | None, flag: str = "`size`") -> No
             f"{flag}: it would be drawn {width}x{height} pixels large, and each side must have at "
             f"least {LEAST}; take a picture that is less flat, or a larger `size`"
         )
-    memory = model.generator.drawing_memory(size)
-    if too_large := hardware.why_too_large(memory, model.device):
-        raise UsageError(f"{flag}: a picture of {width}x{height} pixels needs {too_large}")
+    check_fits(model.generator, size, flag)
 
 
 @torch.no_grad()
@@ -64,7 +63,5 @@ def guide(
     small = resize(picture, size=frame.places[0].whole_size).to(model.device)
     maps = [model.mode.naive_input(small, streams)]
     for stage in range(1, frame.num_stages):
-        window = model.generator.noise_window(stage, frame)
-        channels = model.generator.noise_channels(stage)
-        maps.append(noise * streams.noise.maps(stage, channels, window, model.generator.dtype))
+        maps.append(noise * noise_of(model.generator, streams.noise, frame, stage))
     return model.draw(maps, frame)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ConSinGAN.pictures.votes import mean_of_patches, nearest
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
@@ -30,7 +31,6 @@ MENDED = 7  # pixels a side of patches that mend
 MENDED_SIZE = 128  # pixels of the picture's longer side; larger ones are mended below that alone
 MENDING = 3  # steps
 CENTRE = 1.0  # deviation, in pixels, of what a patch says about the pixels around its centre
-CHUNK = 1024  # patches whose distances are held at once
 FADING = 12  # pixels over which a difference at the seam fades out
 BAND = 4  # pixels of the known part that are blended
 BLEND = 0.05  # share of what was drawn at the seam itself; more makes soft seams
@@ -150,23 +150,13 @@ def _mended(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
     if min(picture.shape[2:]) < MENDED:
         return canvas
     keys = F.unfold(picture, MENDED)[0].T.contiguous()
-    norms = keys.square().sum(dim=1)
     size = tuple(canvas.shape[2:])
     outside = _outside(size, picture, margins)
-    distance = torch.arange(MENDED) - MENDED // 2
-    weight = torch.exp(-distance.square() / (2 * CENTRE**2)).to(picture)
-    weights = torch.outer(weight, weight).flatten().repeat(picture.shape[1])[None, :, None]
     touched = F.max_pool2d(outside.to(picture)[None, None], MENDED, stride=1).flatten() > 0
     for _ in range(MENDING):
         patches = F.unfold(_put(canvas, picture, margins), MENDED)
-        queries = patches[0].T[touched]
-        nearest = [
-            torch.addmm(norms, some, keys.T, alpha=-2).argmin(dim=1)
-            for some in queries.split(CHUNK)
-        ]
-        patches[0].T[touched] = keys[torch.cat(nearest)]
-        total = F.fold(weights.expand_as(patches), size, MENDED)
-        canvas = F.fold(patches * weights, size, MENDED) / total
+        patches[0].T[touched] = keys[nearest(patches[0].T[touched], keys)]
+        canvas = mean_of_patches(patches, size, MENDED, CENTRE)
     return canvas
 
 

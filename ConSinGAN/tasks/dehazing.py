@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ConSinGAN.errors import UsageError
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -30,13 +29,10 @@ class Dehazing(Task):
         return f"the model was trained for {mode.name}, not to remove haze"
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
-        from ConSinGAN import hardware
         from ConSinGAN.pyramid import size_of
+        from ConSinGAN.tiles import check_fits
 
-        height, width = size_of(model.picture)
-        needed = model.generator.drawing_memory((height, width))
-        if too_large := hardware.why_too_large(needed, model.device):
-            raise UsageError(f"`model_dir`: a picture of {width}x{height} pixels needs {too_large}")
+        check_fits(model.generator, size_of(model.picture), "`model_dir`")
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         yield Drawing("dehazed", [clear(model, model.picture)])

@@ -61,12 +61,11 @@ class Outpainting(Task):
 
 def check_extent(model: ImageModel, extend: Extent) -> None:
     """Raise UsageError if such a canvas does not fit into memory."""
-    from ConSinGAN import hardware
+    from ConSinGAN.tiles import check_fits
 
     height, width = model.sizes[-1]
     size = height + extend[0] + extend[2], width + extend[1] + extend[3]
-    if too_large := hardware.why_too_large(model.generator.drawing_memory(size), model.device):
-        raise UsageError(f"`extend`: a picture of {size[1]}x{size[0]} pixels needs {too_large}")
+    check_fits(model.generator, size, "`extend`")
 
 
 def canvas(model: ImageModel, extend: Extent) -> Frame:
