@@ -15,6 +15,7 @@ from ConSinGAN.critics.base import Clear, Critic
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fast.graphs import GraphedStep
 from ConSinGAN.fast.wgan_gp import quicken
+from ConSinGAN.methods.judging import critic_step
 from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.objectives.base import Objective, Terms
@@ -95,13 +96,8 @@ class Adversarial:
         for i in range(config.Dsteps):
             if self.frugal:
                 hardware.return_memory()
-            for optimizer in self.judging:
-                optimizer.zero_grad()
             numbers = {name: values[i] for name, values in chance.items()}
-            terms = self.objective.critic_step(critic, real, fake.detach(), numbers, **where)
-            for optimizer in self.judging:
-                optimizer.step()
-            self.objective.after_critic(critic)
+            terms = critic_step(self.objective, critic, self.judging, real, fake, numbers, **where)
 
         # One gradient of both losses, applied several times.
         critic.requires_grad_(False)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN.fast.wgan_gp import quicken
+from ConSinGAN.methods.judging import critic_step
 from ConSinGAN.noise import draw_maps
 from ConSinGAN.objectives.base import Terms
 from ConSinGAN.sources.base import Pair
@@ -62,16 +63,11 @@ class Paired:
         streams, critic = self.state.streams, self.critic
         critic.requires_grad_(True)
         for _ in range(self.config.Dsteps):
-            for optimizer in self.judging:
-                optimizer.zero_grad()
             numbers = {
                 name: torch.rand(shape, generator=streams.generators[name], device=drawn.device)
                 for name, shape in self.objective.chance.items()
             }
-            terms = self.objective.critic_step(critic, target, drawn.detach(), numbers)
-            for optimizer in self.judging:
-                optimizer.step()
-            self.objective.after_critic(critic)
+            terms = critic_step(self.objective, critic, self.judging, target, drawn, numbers)
         critic.requires_grad_(False)
         fooling, gradient = self.objective.fool(critic, target, drawn)
         return {**terms, **fooling}, gradient
