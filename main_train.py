@@ -5,25 +5,14 @@ import logging
 import sys
 from typing import Any
 
-from ConSinGAN import console, launch, modes
-from ConSinGAN.config import SCHEMA
+from ConSinGAN import console, launch
 from ConSinGAN.errors import run_script
-from ConSinGAN.modes.base import Mode
-from ConSinGAN.options import add_verbosity
-from ConSinGAN.registry import PRESETS
 
 
 def make_train_parser() -> argparse.ArgumentParser:
     """All flags, with the defaults of every mode in their help."""
-    special = {mode.name: mode.defaults for mode in modes.all_modes()}
-    special["fine-tuning"] = Mode.fine_tune_defaults
-    parser = SCHEMA.make_parser(__doc__, special)
-    parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
-    presets = "; ".join(f"{name}: {c.summary}" for name, c in PRESETS.components.items())
-    parser.add_argument("--preset", choices=PRESETS.names(), help=presets)
-    parser.add_argument("--draft", action="store_true", help="the same as --preset draft")
+    parser = launch.make_parser(__doc__)
     parser.add_argument("--resume", metavar="DIR", help="go on with the interrupted run in DIR")
-    add_verbosity(parser)
     return parser
 
 

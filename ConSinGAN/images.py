@@ -18,9 +18,8 @@ from torch import Tensor
 from ConSinGAN.files import write_atomic
 from ConSinGAN.pictures import decode
 from ConSinGAN.pictures.decode import LUMA
+from ConSinGAN.pictures.finding import EXTENSIONS
 from ConSinGAN.pictures.streamed import save_bands
-
-EXTENSIONS = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif")
 
 
 def read_image(

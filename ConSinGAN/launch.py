@@ -6,6 +6,7 @@ Weakest first: the options' own defaults < the mode's < the run to fine-tune < `
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import logging
 import secrets
@@ -16,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from ConSinGAN import migrate, modes, saved
 from ConSinGAN.config import SCHEMA, TrainConfig, check_device
 from ConSinGAN.errors import UsageError
-from ConSinGAN.options import FileValues, Scope, read_yaml
+from ConSinGAN.modes.base import Mode
+from ConSinGAN.options import FileValues, Scope, add_verbosity, read_yaml
 from ConSinGAN.registry import PRESETS
 
 if TYPE_CHECKING:
-    from ConSinGAN.modes.base import Mode
     from ConSinGAN.run import RunDirectory
     from ConSinGAN.watch.base import Watcher
 
@@ -29,15 +30,31 @@ log = logging.getLogger(__name__)
 LAYERS = ("config", "preset", "draft")  # what may be typed beside options
 
 
-def train(flags: Mapping[str, Any], watchers: Sequence[Watcher] = ()) -> RunDirectory:
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """All flags of training, with the defaults of every mode in their help."""
+    special = {mode.name: mode.defaults for mode in modes.all_modes()}
+    special["fine-tuning"] = Mode.fine_tune_defaults
+    parser = SCHEMA.make_parser(description or "", special)
+    parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
+    presets = "; ".join(f"{name}: {c.summary}" for name, c in PRESETS.components.items())
+    parser.add_argument("--preset", choices=PRESETS.names(), help=presets)
+    parser.add_argument("--draft", action="store_true", help="the same as --preset draft")
+    add_verbosity(parser)
+    return parser
+
+
+def train(
+    flags: Mapping[str, Any], watchers: Sequence[Watcher] = (), path: Path | None = None
+) -> RunDirectory:
     """Train a model; flags: options by name, and `config`, `preset` or `draft`.
 
-    Raises UsageError, with one line that names the flag or file, before anything is written.
+    path: where the run directory shall be, if not in a new folder below `output_dir`. Raises
+    UsageError, with one line that names the flag or file, before anything is written.
     """
     config = configure(flags)
     from ConSinGAN import training
 
-    return training.train(config, watchers)
+    return training.train(config, watchers, path)
 
 
 def resume(

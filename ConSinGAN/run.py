@@ -92,11 +92,13 @@ class RunDirectory:
     def create(
         cls, config: TrainConfig, device: str, reals: Sequence[Tensor] = (),
         naive: Naive | None = None, picture: Tensor | None = None, holes: Holes | None = None,
+        path: Path | None = None,
     ) -> RunDirectory:  # fmt: skip
         """Make a new directory, never one that exists, with config.yaml and the pictures in it.
 
         It is filled under a hidden name first, so whenever a run is killed its directory is whole
-        or not there. Raises UsageError if --output_dir cannot be written.
+        or not there. path: its name, if that is not to be made up; nothing may be there but an
+        empty folder. Raises UsageError if it cannot be written.
         """
         about = {
             "command": shlex.join(sys.argv),
@@ -105,13 +107,13 @@ class RunDirectory:
             "python": platform.python_version(),
             "torch": str(torch.__version__),
         }
-        path = Path(config.output_dir) / run_name(config, time.strftime(TIMESTAMP))
-        new = cls(path.with_name(f".{secrets.token_hex(8)}"))
+        target = path or Path(config.output_dir) / run_name(config, time.strftime(TIMESTAMP))
+        new = cls(target.with_name(f".{secrets.token_hex(8)}"))
         try:
             new.path.mkdir(parents=True)
         except OSError as error:
             raise UsageError(
-                f"`output_dir` {config.output_dir}: cannot make {path}: {error.strerror}"
+                f"`output_dir` {config.output_dir}: cannot make {target}: {error.strerror}"
             ) from error
         try:
             files.write_atomic(new.path / saved.CONFIG, saved.write_config(config, about))
@@ -120,7 +122,7 @@ class RunDirectory:
                 new._save("picture", {"picture": images.to_levels(picture)})
             if holes is not None:
                 new._save("holes", holes.to_tensors())
-            return cls(_rename_to_free(new.path, path))
+            return cls(new.path.rename(path) if path else _rename_to_free(new.path, target))
         except BaseException:
             shutil.rmtree(new.path, ignore_errors=True)
             raise

@@ -33,8 +33,10 @@ CHECKS_PER_STAGE = 200  # of the losses, on devices where reading them means wai
 SHEET_SIDE = 200  # pixels of a picture's longer side on a sheet, at least
 
 
-def train(config: TrainConfig, watchers: Sequence[Watcher] = ()) -> RunDirectory:
-    """Train a model as configured and return its run directory.
+def train(
+    config: TrainConfig, watchers: Sequence[Watcher] = (), path: Path | None = None
+) -> RunDirectory:
+    """Train a model as configured and return its run directory, which is `path` if that is given.
 
     Everything that can be wrong with flags and files raises UsageError before anything is written;
     a watcher that stops the run raises Stopped, when a checkpoint is written.
@@ -45,7 +47,7 @@ def train(config: TrainConfig, watchers: Sequence[Watcher] = ()) -> RunDirectory
     state = beginning.begin(config, pictures, device)
     run = RunDirectory.create(
         config, hardware.describe(device), pictures.reals, pictures.naive, pictures.picture,
-        pictures.holes,
+        pictures.holes, path,
     )  # fmt: skip
     with run.at_work():
         train_stages(state, run, watchers)

@@ -24,6 +24,7 @@ from ConSinGAN.evaluation import MetricsConfig
 from ConSinGAN.metrics import __main__ as command
 from ConSinGAN.metrics import networks, patches, report
 from ConSinGAN.metrics.report import Report, measure
+from ConSinGAN.pictures.finding import find_pictures
 
 Script = Callable[..., Outcome]
 
@@ -263,7 +264,7 @@ def test_pictures_of_a_folder_in_natural_order(tmp_path: Path) -> None:
     names = ["a.PNG", "gen_sample_0.jpg", "gen_sample_2.png", "gen_sample_10.png", "z.webp"]
     for name in [*names, "notes.txt", ".hidden.png", "metrics.yaml"]:
         (tmp_path / name).touch()
-    assert [path.name for path in report.find_pictures(str(tmp_path), "FAKE")] == names
+    assert [path.name for path in find_pictures(str(tmp_path), "FAKE")] == names
 
 
 def few_colours() -> Image.Image:

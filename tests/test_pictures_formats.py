@@ -13,7 +13,7 @@ from PIL import Image
 
 from ConSinGAN import images
 from ConSinGAN.errors import UsageError
-from ConSinGAN.metrics.report import find_pictures
+from ConSinGAN.pictures.finding import find_pictures
 
 
 def box(brand: bytes, *compatible: bytes) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.evaluation import EvalConfig, MetricsConfig
 from ConSinGAN.files import write_atomic
 from ConSinGAN.metrics import networks, patches
-from ConSinGAN.pictures import decode, formats
+from ConSinGAN.pictures import decode
+from ConSinGAN.pictures.finding import find_pictures
 from ConSinGAN.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -358,30 +358,3 @@ def check_output(output: str, inputs: Sequence[Path]) -> None:
         problem = getattr(error, "strerror", None) or str(error)
     if problem:
         raise UsageError(f"`output` {output!a}: {problem}")
-
-
-def find_pictures(path: str, flag: str) -> list[Path]:
-    """A file itself; of a folder the pictures in it, by name, numbers in their own order."""
-    if not path:
-        raise UsageError(f"{flag}: the name is empty")
-    try:
-        if not Path(path).is_dir():
-            return [formats.check_file(path, flag)]
-        found = [file for file in Path(path).iterdir() if _is_picture(file)]
-    except (OSError, ValueError) as error:  # too long, not allowed, not a name
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{flag} {path!a}: {reason}") from error
-    if not found:
-        raise UsageError(f"{flag} {path}: there is no picture in this folder")
-    return sorted(found, key=_natural)
-
-
-def _is_picture(file: Path) -> bool:
-    known = file.suffix.lstrip(".").lower() in images.EXTENSIONS
-    return known and not file.name.startswith(".") and file.is_file()
-
-
-def _natural(path: Path) -> list[Any]:
-    """A sorting key by which gen_sample_2 comes before gen_sample_10."""
-    parts = re.split("([0-9]+)", path.name)  # every second one is a number
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)]

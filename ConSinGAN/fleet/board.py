@@ -1,0 +1,95 @@
+"""What running work tells the fleet, and how it hears that it shall stop.
+
+The board is a Ray actor beside the driver: every piece of work calls at it about once a second,
+and the driver looks at it. A reporter is the work's end of that line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ConSinGAN.fleet.lease import Lease
+
+BEAT = 1.0  # seconds between two calls of one piece of work
+PATIENCE = 60.0  # seconds after which a board that does not answer is gone
+
+
+class Board:
+    """What is known of all that runs in this moment, by name."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._stop = False
+
+    def beat(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Somebody who works at `name` tells how far; the answer: shall he stop?"""
+        self._facts[name] = dict(facts)
+        return self._stop
+
+    def stop(self) -> None:
+        """Let all stop at their next call."""
+        self._stop = True
+
+    def look(self, ended: list[str]) -> dict[str, dict[str, Any]]:
+        """What all tell; first forget those that have ended."""
+        for name in ended:
+            self._facts.pop(name, None)
+        return self._facts
+
+    def last(self, name: str) -> dict[str, Any]:
+        """What one told last."""
+        return self._facts.get(name, {})
+
+
+class Reporter:
+    """Calls at the board for one piece of work, in a thread of its own, and keeps its lease."""
+
+    def __init__(self, board: Any, name: str) -> None:
+        """board: the actor's handle."""
+        self._board, self._name = board, name
+        self.facts: dict[str, Any] = {}
+        self._leases: list[Lease] = []
+        self._ended = threading.Event()
+        self.should_stop: str | None = None  # why
+
+    def say(self, **facts: Any) -> None:
+        """What shall be told at the next call: plain values."""
+        self.facts = {**self.facts, **facts}
+
+    @contextlib.contextmanager
+    def keeping(self, lease: Lease) -> Iterator[None]:
+        """Look after a lease meanwhile; if it is lost, the work shall stop."""
+        self._leases.append(lease)
+        try:
+            yield
+        finally:
+            self._leases.remove(lease)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around the work."""
+        caller = threading.Thread(target=self._call, daemon=True)
+        caller.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            caller.join(PATIENCE)
+
+    def _call(self) -> None:
+        import ray
+
+        while True:
+            try:
+                answer = self._board.beat.remote(self._name, self.facts)
+                if ray.get(answer, timeout=PATIENCE):
+                    self.should_stop = "the fleet was stopped"
+            except Exception:  # the driver and its board are gone, or out of reach
+                self.should_stop = "the fleet's driver is gone"
+            if not all(lease.is_mine() for lease in [*self._leases]):
+                self.should_stop = "another process has taken the run over"
+            if self._ended.wait(BEAT):
+                return

@@ -1,0 +1,179 @@
+"""Ray: on this machine alone and unseen from outside, or a cluster that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ConSinGAN.errors import ConSinGANError, UsageError
+from ConSinGAN.fleet.options import FleetConfig
+
+log = logging.getLogger(__name__)
+
+MISSING = (
+    "the fleet needs Ray, which is not installed: pip install 'ray[tune]' (or the extra [fleet] of "
+    "this toolkit)"
+)
+CONNECT = 10.0  # seconds
+OBJECT_STORE = 80 * 2**20  # bytes; no pictures or weights go through it
+# What Ray reads when it is loaded. With the second it keeps to the loopback interface, instead of
+# taking the machine's outside address for its own and listening there.
+LOCAL = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+ATTACHED = {"RAY_USAGE_STATS_ENABLED": "0"}
+
+
+class Cluster:
+    """Where tasks run."""
+
+    def __init__(self, config: FleetConfig, local: bool, gpus_per_run: float) -> None:
+        self.config, self.local, self.gpus_per_run = config, local, gpus_per_run
+
+    @property
+    def task_options(self) -> dict[str, Any]:
+        """How Ray shall run one piece of work. Its failures are the engine's to deal with."""
+        options: dict[str, Any] = {
+            "num_cpus": self.config.threads_per_run,
+            "max_retries": 0,
+            "max_calls": 200,  # then its process makes room for a new one
+            "scheduling_strategy": "SPREAD",
+        }
+        return options | ({"num_gpus": self.gpus_per_run} if self.gpus_per_run else {})
+
+    def capacity(self) -> int:
+        """How many pieces of work shall be under way at once; at least one."""
+        import ray
+
+        if self.config.workers is not None:
+            return self.config.workers
+        there = ray.cluster_resources()
+        places = there.get("CPU", 0) / self.config.threads_per_run
+        if self.gpus_per_run:
+            places = min(places, there.get("GPU", 0) / self.gpus_per_run)
+        # Beyond what there is, so that a cluster that can grow knows that it should.
+        return max(1, int(places) + (0 if self.local else max(1, int(places) // 4)))
+
+
+@contextlib.contextmanager
+def connected(config: FleetConfig) -> Iterator[Cluster]:
+    """Ray, started on this machine or joined at `config.address`; left or stopped at the end.
+
+    Raises UsageError if Ray is not installed, the cluster does not answer or has no such places.
+    """
+    local = config.address is None
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    for name, value in (LOCAL | secret if local else ATTACHED).items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(MISSING) from error
+    environment = {"env_vars": _for_workers(config)}
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    if not local:
+        _join(str(config.address), runtime_env=environment, **quiet)
+        try:
+            yield Cluster(config, local, _gpus_per_run(config, ray.cluster_resources()))
+        finally:
+            ray.shutdown()
+        return
+    folder = tempfile.mkdtemp(prefix="fleet")  # short: names of sockets have at most 107 characters
+    cores = (config.workers or _cores() // config.threads_per_run or 1) * config.threads_per_run
+    try:
+        with _no_dashboard(), _explaining():
+            ray.init(
+                num_cpus=cores, include_dashboard=False, object_store_memory=OBJECT_STORE,
+                runtime_env=environment, _temp_dir=folder, **quiet,
+            )  # fmt: skip
+        yield Cluster(config, local, _gpus_per_run(config, ray.cluster_resources()))
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _join(address: str, **settings: Any) -> None:
+    """Join a cluster. Raises UsageError if none answers."""
+    import ray
+
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host:  # Ray itself would try for ten minutes
+            socket.create_connection((host, int(port)), timeout=CONNECT).close()
+        ray.init(address, **settings)
+    except Exception as error:  # Ray raises many kinds
+        reason = str(error).strip().splitlines()
+        raise UsageError(
+            f"`address` {address}: no Ray cluster answers "
+            f"({reason[0] if reason else type(error).__name__})"
+        ) from error
+
+
+@contextlib.contextmanager
+def _explaining() -> Iterator[None]:
+    """Say in one line that Ray does not start. Raises ConSinGANError."""
+    try:
+        yield
+    except Exception as error:  # Ray raises many kinds
+        reason = str(error).strip().splitlines()
+        text = reason[0] if reason else type(error).__name__
+        raise ConSinGANError(f"Ray could not be started on this machine: {text}") from error
+
+
+def _for_workers(config: FleetConfig) -> dict[str, str]:
+    """The environment of every process that works: its threads, and where this toolkit is."""
+    root = str(Path(__file__).resolve().parent.parent.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        "OMP_NUM_THREADS": str(config.threads_per_run),
+        "MKL_NUM_THREADS": str(config.threads_per_run),
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpus_per_run(config: FleetConfig, there: dict[str, float]) -> float:
+    """How much of a card each run gets. Raises UsageError if there are none to give."""
+    cards = there.get("GPU", 0)
+    if config.gpus_per_run is None:
+        return 1.0 if cards else 0.0
+    if config.gpus_per_run > 1 and config.gpus_per_run != int(config.gpus_per_run):
+        raise UsageError(
+            f"`gpus_per_run` {config.gpus_per_run}: a part of one card, or a whole number of them"
+        )
+    if config.gpus_per_run > cards:
+        raise UsageError(f"`gpus_per_run` {config.gpus_per_run}: there are {cards:.0f} cards")
+    return config.gpus_per_run
+
+
+@contextlib.contextmanager
+def _no_dashboard() -> Iterator[None]:
+    """Start Ray without the process of its dashboard.
+
+    It is started even if there shall be no dashboard and no report of usage, and then asks the
+    addresses where clouds tell what a machine is.
+    """
+    node = sys.modules.get("ray._private.node")
+    start = getattr(getattr(node, "Node", None), "start_api_server", None)
+    if node is None or start is None:  # another Ray than those known
+        log.warning("this version of Ray may look for a cloud around this machine")
+        yield
+        return
+    node.Node.start_api_server = lambda self, **kw: None
+    try:
+        yield
+    finally:
+        node.Node.start_api_server = start

@@ -1,0 +1,116 @@
+"""What all commands of the fleet do alike: carry out jobs, show them, write down how they ended."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ConSinGAN import console
+from ConSinGAN.errors import ConSinGANError
+from ConSinGAN.fleet.cluster import Cluster
+from ConSinGAN.fleet.engine import Ending, Engine, Job, Work
+from ConSinGAN.fleet.lease import Lease
+from ConSinGAN.fleet.ledger import NAME, Ledger
+from ConSinGAN.fleet.place import INNER, Place
+from ConSinGAN.fleet.signals import stop_signals
+from ConSinGAN.fleet.view import View
+
+log = logging.getLogger(__name__)
+
+KEPT = ("seconds", "attempts", "iterations", "host", "where")  # of what work tells, in the ledger
+LISTED = 50  # failures that are named at the end; all are in the ledger
+
+
+class Failed(ConSinGANError):
+    """Some of the work could not be done; the rest is."""
+
+    prefix = ""
+
+
+class Halted(ConSinGANError):
+    """The fleet was stopped; what was done is saved."""
+
+    prefix = ""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def carry_out(
+    there: Cluster, place: Place, lease: Lease, ledger: Ledger, work: Work, jobs: Iterable[Job],
+    what: str, ended: Callable[[Job, Ending], None] = lambda job, ending: None,
+) -> None:  # fmt: skip
+    """Do the jobs and keep the ledger, whose entries have their names.
+
+    what: is being done, in a word. ended: is told of every ending. Raises Failed, naming them, if
+    any failed, and Halted if the fleet was stopped by a signal.
+    """
+    counted = ledger.count()
+    with stop_signals() as signals, View(what, len(ledger.entries), counted["done"]) as view:
+
+        def watch(running: dict[str, dict[str, Any]]) -> None:
+            lease.is_mine()  # touches it
+            for name, facts in running.items():
+                entry = ledger.entries[name]
+                if entry["state"] == "waiting":
+                    entry["state"] = "running"
+                entry |= _kept(facts)
+            ledger.write()
+            view.update(running)
+
+        engine = Engine(there, work, signals.should_stop, watch)
+        try:
+            for job, ending in engine.run(jobs):
+                write_down(ledger, place, job, ending)
+                view.ended(job.name, ending.state, ending.why)
+                ended(job, ending)
+                ledger.write()
+        finally:
+            for entry in ledger.entries.values():
+                if entry["state"] == "running":
+                    entry["state"] = "stopped"
+            ledger.write(at_once=True)
+        stop = signals.should_stop()
+    say_how_it_ended(ledger, what, None if stop is None else stop.exit_code)
+
+
+def _kept(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in KEPT if facts.get(name) is not None}
+
+
+def write_down(ledger: Ledger, place: Place, job: Job, ending: Ending) -> None:
+    """Enter an ending into the ledger."""
+    entry = ledger.entries[job.name]
+    entry["state"] = ending.state
+    entry |= _kept(ending.facts)
+    if ending.state == "done":
+        entry.pop("where", None)
+    if ending.why and ending.state == "failed":
+        entry["why"] = ending.why
+    if ending.details:
+        place.keep_traceback(job.name, ending.details)
+        entry["traceback"] = f"{INNER}/tracebacks/{job.name}.txt"
+
+
+def say_how_it_ended(ledger: Ledger, what: str, exit_code: int | None) -> None:
+    """Raise Failed or Halted if there is something to say; first list what failed."""
+    counted, failed, path = ledger.count(), ledger.failed(), ledger.folder / NAME
+    total = sum(counted.values())
+    for name, why in list(failed.items())[:LISTED]:
+        console.say(f"failed: {name}: {why}", sys.stderr)
+    told = f"{counted['done']} of {total} are done"
+    told += f", {len(failed)} failed" if failed else ""
+    if exit_code is not None and counted["done"] + len(failed) < total:
+        raise Halted(f"{what} was stopped: {told}; the same command goes on ({path})", exit_code)
+    if failed:
+        raise Failed(f"{told}; why stands above and in {path}")
+
+
+def waiting(ledger: Ledger, make: Callable[[str], Job]) -> Iterator[Job]:
+    """The jobs of what is not done, one after the other, so that a million take no memory."""
+    for name, entry in ledger.entries.items():
+        if entry["state"] != "done":
+            yield make(name)

@@ -1,0 +1,145 @@
+"""fleet.yaml: what a fleet is about, what is done, running and failed, and why.
+
+It is for people and for comparing flags. What is finished, the run directories tell themselves, so
+nothing is lost with what was not written down yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ConSinGAN.errors import UsageError, describe
+from ConSinGAN.files import write_atomic
+
+log = logging.getLogger(__name__)
+
+NAME = "fleet.yaml"
+FORMAT = 1
+STATES = ("waiting", "running", "stopped", "failed", "done")
+EVERY = 5.0  # seconds between two writings, at least
+SHARE = 20  # times as long as the last writing took, at least
+
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Entry = dict[str, Any]  # state, picture and what else is known of one run
+
+
+class Ledger:
+    """The content of one fleet.yaml."""
+
+    def __init__(self, folder: Path, command: str, about: Mapping[str, Any]) -> None:
+        """about: what the runs have in common, their flags above all."""
+        self.folder, self.command, self.about = folder, command, dict(about)
+        self.entries: dict[str, Entry] = {}
+        self._written, self._took, self._told = 0.0, 0.0, False
+
+    @classmethod
+    def read(cls, folder: Path) -> Ledger | None:
+        """That of a folder; None if there is none. Raises UsageError if it is damaged."""
+        path = folder / NAME
+        try:
+            content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UsageError(
+                f"{path}: cannot be read ({str(error).splitlines()[0]}); move it away, what is "
+                "trained stays known"
+            ) from error
+        good = isinstance(content, dict) and content.get("format") == FORMAT
+        runs = content.get("runs") if good else None
+        if not isinstance(runs, dict) or not all(isinstance(e, dict) for e in runs.values()):
+            raise UsageError(f"{path}: is not what this toolkit writes; move it away")
+        about = {k: v for k, v in content.items() if k not in ("format", "command", "runs")}
+        ledger = cls(folder, str(content.get("command")), about)
+        ledger.entries = {str(name): entry for name, entry in runs.items()}
+        return ledger
+
+    def count(self) -> dict[str, int]:
+        """How many runs there are in every state."""
+        found = dict.fromkeys(STATES, 0)
+        for entry in self.entries.values():
+            found[entry["state"]] += 1
+        return found
+
+    def failed(self) -> dict[str, str]:
+        """The names of what failed, and why."""
+        return {n: e.get("why", "") for n, e in self.entries.items() if e["state"] == "failed"}
+
+    def write(self, at_once: bool = False) -> None:
+        """Write it down; if that need not be at once, not too often. A full disk ends nothing."""
+        start = time.monotonic()
+        if not at_once and start - self._written < max(EVERY, SHARE * self._took):
+            return
+        content = {"format": FORMAT, "command": self.command, **self.about}
+        content["state"] = {state: number for state, number in self.count().items() if number}
+        content["runs"] = self.entries
+        text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+        try:
+            write_atomic(self.folder / NAME, text.encode(), durable=at_once)
+        except OSError as error:
+            if not self._told:
+                log.warning("%s; the fleet goes on", describe(error))
+            self._told = True
+        self._written = time.monotonic()
+        self._took = self._written - start
+
+
+def name_pictures(pictures: Iterable[Path], known: Mapping[str, str]) -> dict[str, Path]:
+    """A name for the run of every picture: its stem, with a number if that is taken.
+
+    known: names that pictures have already, by path. Names differ in more than upper and lower
+    case, and none begins with a dot.
+    """
+    names: dict[str, Path] = {}
+    taken = {name.casefold() for name in known.values()} | {NAME}
+    for picture in pictures:
+        name = known.get(str(picture))
+        if name is None:
+            stem = picture.stem.lstrip(".")[:150].strip() or "picture"
+            number, name = 1, stem
+            while name.casefold() in taken:
+                number += 1
+                name = f"{stem}_{number}"
+            taken.add(name.casefold())
+        names[name] = picture
+    return names
+
+
+def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: Path) -> None:
+    """Compare a fleet's flags with those of last time.
+
+    Harmless ones may differ, and that is told. Raises UsageError, naming the flag, for another.
+    """
+    from ConSinGAN.config import SCHEMA
+    from ConSinGAN.options import Scope
+
+    for name in sorted({*before, *flags}):
+        was, now = before.get(name), flags.get(name)
+        if was == now:
+            continue
+        texts = ["not given" if value is None else value for value in (was, now)]
+        owned = SCHEMA.options.get(name)
+        if owned is None or owned.scope(name) not in (Scope.HARMLESS, Scope.ROUNDING):
+            raise UsageError(
+                f"`{name}` was {texts[0]} when {path} was begun, and is {texts[1]} now; runs that "
+                "differ belong into folders of their own: name another `output_dir`"
+            )
+        log.info("--%s was %s last time and is %s from here on", name, *texts)
+
+
+def digest(path: str) -> str:
+    """The checksum of a file that flags name. Raises UsageError if it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"`config` {path}: cannot be read: {reason}") from error
