@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
@@ -24,6 +23,8 @@ MISSING = (
     "this toolkit)"
 )
 CONNECT = 10.0  # seconds
+# Ray's folder has a short name, as sockets must, and a process that is late may still write there.
+CAREFREE: dict[str, Any] = {"ignore_cleanup_errors": True}
 OBJECT_STORE = 80 * 2**20  # bytes; no pictures or weights go through it
 # What Ray reads when it is loaded. With the second it keeps to the loopback interface, instead of
 # taking the machine's outside address for its own and listening there.
@@ -76,30 +77,38 @@ def connected(config: FleetConfig) -> Iterator[Cluster]:
         import ray
     except ImportError as error:
         raise UsageError(MISSING) from error
-    environment = {"env_vars": _for_workers(config)}
-    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-    if not local:
-        _join(str(config.address), runtime_env=environment, **quiet)
+    settings: dict[str, Any] = {
+        "runtime_env": {"env_vars": _for_workers(config)},
+        "log_to_driver": False,
+        "configure_logging": False,
+    }
+    with _no_chatter(), tempfile.TemporaryDirectory(prefix="fleet", **CAREFREE) as folder:
         try:
+            if local:
+                _start(config, settings | {"_temp_dir": folder})
+            else:
+                _join(str(config.address), settings)
             yield Cluster(config, local, _gpus_per_run(config, ray.cluster_resources()))
         finally:
             ray.shutdown()
-        return
-    folder = tempfile.mkdtemp(prefix="fleet")  # short: names of sockets have at most 107 characters
-    cores = (config.workers or _cores() // config.threads_per_run or 1) * config.threads_per_run
+
+
+def _start(config: FleetConfig, settings: dict[str, Any]) -> None:
+    """Start Ray on this machine. Raises ConSinGANError if it does not start."""
+    import ray
+
+    runs = config.workers or max(1, _cores() // config.threads_per_run)
     try:
-        with _no_dashboard(), _explaining():
+        with _no_dashboard():
             ray.init(
-                num_cpus=cores, include_dashboard=False, object_store_memory=OBJECT_STORE,
-                runtime_env=environment, _temp_dir=folder, **quiet,
+                num_cpus=runs * config.threads_per_run, include_dashboard=False,
+                object_store_memory=OBJECT_STORE, **settings,
             )  # fmt: skip
-        yield Cluster(config, local, _gpus_per_run(config, ray.cluster_resources()))
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    except Exception as error:  # Ray raises many kinds
+        raise ConSinGANError(f"Ray does not start on this machine: {_first_line(error)}") from error
 
 
-def _join(address: str, **settings: Any) -> None:
+def _join(address: str, settings: dict[str, Any]) -> None:
     """Join a cluster. Raises UsageError if none answers."""
     import ray
 
@@ -109,22 +118,14 @@ def _join(address: str, **settings: Any) -> None:
             socket.create_connection((host, int(port)), timeout=CONNECT).close()
         ray.init(address, **settings)
     except Exception as error:  # Ray raises many kinds
-        reason = str(error).strip().splitlines()
         raise UsageError(
-            f"`address` {address}: no Ray cluster answers "
-            f"({reason[0] if reason else type(error).__name__})"
+            f"`address` {address}: no Ray cluster answers ({_first_line(error)})"
         ) from error
 
 
-@contextlib.contextmanager
-def _explaining() -> Iterator[None]:
-    """Say in one line that Ray does not start. Raises ConSinGANError."""
-    try:
-        yield
-    except Exception as error:  # Ray raises many kinds
-        reason = str(error).strip().splitlines()
-        text = reason[0] if reason else type(error).__name__
-        raise ConSinGANError(f"Ray could not be started on this machine: {text}") from error
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _for_workers(config: FleetConfig) -> dict[str, str]:
@@ -159,21 +160,35 @@ def _gpus_per_run(config: FleetConfig, there: dict[str, float]) -> float:
     return config.gpus_per_run
 
 
-@contextlib.contextmanager
-def _no_dashboard() -> Iterator[None]:
+def _no_dashboard() -> contextlib.AbstractContextManager[None]:
     """Start Ray without the process of its dashboard.
 
     It is started even if there shall be no dashboard and no report of usage, and then asks the
     addresses where clouds tell what a machine is.
     """
-    node = sys.modules.get("ray._private.node")
-    start = getattr(getattr(node, "Node", None), "start_api_server", None)
-    if node is None or start is None:  # another Ray than those known
-        log.warning("this version of Ray may look for a cloud around this machine")
+    return _silenced("ray._private.node", "Node.start_api_server")
+
+
+def _no_chatter() -> contextlib.AbstractContextManager[None]:
+    """Keep Ray from writing a paragraph to standard output whenever a process of its dies."""
+    return _silenced("ray._private.worker", "print_to_stdstream")
+
+
+@contextlib.contextmanager
+def _silenced(module: str, name: str) -> Iterator[None]:
+    """Let one of Ray's inner functions do nothing meanwhile."""
+    *above, last = name.split(".")
+    owner: Any = sys.modules.get(module)
+    for part in above:
+        owner = getattr(owner, part, None)
+    before = getattr(owner, last, None)
+    if before is None:  # another version of Ray than those known
+        log.warning("this version of Ray has no %s in %s: it may say or ask more than it should",
+                    name, module)  # fmt: skip
         yield
         return
-    node.Node.start_api_server = lambda self, **kw: None
+    setattr(owner, last, lambda *args, **kwargs: None)
     try:
         yield
     finally:
-        node.Node.start_api_server = start
+        setattr(owner, last, before)
