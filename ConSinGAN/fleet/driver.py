@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ConSinGAN import console
@@ -19,7 +19,8 @@ from ConSinGAN.fleet.view import View
 
 log = logging.getLogger(__name__)
 
-KEPT = ("seconds", "attempts", "iterations", "host", "where")  # of what work tells, in the ledger
+KEPT = ("host", "where")  # of what work tells, in the ledger
+SUMMED = ("seconds", "attempts", "iterations")  # likewise, over all times that it was begun
 LISTED = 50  # failures that are named at the end; all are in the ledger
 
 
@@ -48,7 +49,7 @@ def carry_out(
     what: is being done, in a word. ended: is told of every ending. Raises Failed, naming them, if
     any failed, and Halted if the fleet was stopped by a signal.
     """
-    counted = ledger.count()
+    counted, before = ledger.count(), _counts(ledger)
     with stop_signals() as signals, View(what, len(ledger.entries), counted["done"]) as view:
 
         def watch(running: dict[str, dict[str, Any]]) -> None:
@@ -64,7 +65,7 @@ def carry_out(
         engine = Engine(there, work, signals.should_stop, watch)
         try:
             for job, ending in engine.run(jobs):
-                write_down(ledger, place, job, ending)
+                write_down(ledger, place, job, ending, before.pop(job.name, {}))
                 view.ended(job.name, ending.state, ending.why)
                 ended(job, ending)
                 ledger.write()
@@ -77,15 +78,26 @@ def carry_out(
     say_how_it_ended(ledger, what, None if stop is None else stop.exit_code)
 
 
+def _counts(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """What was counted before this time, of those for which there is something."""
+    found = {n: {k: e[k] for k in SUMMED if k in e} for n, e in ledger.entries.items()}
+    return {name: counts for name, counts in found.items() if counts}
+
+
 def _kept(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in KEPT if facts.get(name) is not None}
 
 
-def write_down(ledger: Ledger, place: Place, job: Job, ending: Ending) -> None:
-    """Enter an ending into the ledger."""
+def write_down(
+    ledger: Ledger, place: Place, job: Job, ending: Ending, before: Mapping[str, Any]
+) -> None:
+    """Enter an ending into the ledger; before: what was counted when this time began."""
     entry = ledger.entries[job.name]
     entry["state"] = ending.state
     entry |= _kept(ending.facts)
+    for name in SUMMED:
+        if name in ending.facts:
+            entry[name] = round(before.get(name, 0) + ending.facts[name], 1)
     if ending.state == "done":
         entry.pop("where", None)
     if ending.why and ending.state == "failed":

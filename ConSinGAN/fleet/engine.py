@@ -211,7 +211,7 @@ class Engine:
         if tries.deaths >= DEATHS:
             return False
         log.debug("%s: its process is gone (%s)", job.name, type(error).__name__)
-        tries.not_before = time.monotonic() + (0 if further else min(0.1 * 2**tries.deaths, 10))
+        tries.not_before = time.monotonic() + (0 if further else min(0.05 * 2**tries.deaths, 10))
         self._again.append(job)
         return True
 

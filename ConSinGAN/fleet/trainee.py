@@ -58,8 +58,9 @@ def train(order: Training, reporter: Reporter) -> dict[str, Any]:
         except Stopped as stopped:
             raise Interrupted(stopped.reason) from None
         finally:
+            reporter.say(seconds=time.monotonic() - start)
             _give_back_memory()
-    return {**reporter.facts, "seconds": round(time.monotonic() - start, 1)}
+    return reporter.facts
 
 
 def _train_or_resume(order: Training, watcher: FleetWatcher) -> None:
