@@ -1,6 +1,6 @@
 """Stand-ins for trainings, to try the fleet's engine alone. They sleep, fail, die; none trains.
 
-    python tests/fleet_standins.py CASE FOLDER
+    python tests/fleet_standins.py CASE FOLDER [NUMBER OF MANY, SECONDS, WORKERS]
 
 prints what came of it as JSON.
 """
@@ -35,17 +35,22 @@ class StandIn:
     seconds: float = 0.0
 
     def blind(self) -> str | None:
-        """Nothing is missing, unless it shall be: on the first machine that looks, there is."""
-        if self.what == "blind" and not self.notes.exists():
-            self.notes.write_text("seen")
-            return "a machine without the folder"
-        return None
+        """Nothing is missing, unless it shall be: the first machine that looks lacks something."""
+        if self.what != "blind":
+            return None
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        if not self.notes.exists():
+            self.notes.write_text(node)
+        return "a machine without the folder" if self.notes.read_text() == node else None
 
 
 def stand_in(order: StandIn, reporter: Reporter) -> dict[str, Any]:
     """Do what the order says instead of a training."""
-    tries = int(order.notes.read_text()) + 1 if order.notes.is_file() else 1
+    tries = 1
     if order.what in ("dies", "dies once"):
+        tries += int(order.notes.read_text()) if order.notes.is_file() else 0
         order.notes.write_text(str(tries))
         if order.what == "dies" or tries == 1:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -89,6 +94,16 @@ def stopping(folder: Path) -> dict[str, Any]:
     return {"states": states, "seconds": time.monotonic() - begun}
 
 
+def blind(folder: Path, address: str) -> dict[str, Any]:
+    """On a cluster of two nodes, of which one cannot work."""
+    with connected(FleetConfig(address=address)) as there:
+        engine = Engine(there, stand_in, lambda: None)
+        jobs = [Job(str(i), StandIn("blind", folder / "node")) for i in range(8)]
+        found = [ending for _, ending in engine.run(jobs)]
+    nodes = {ending.facts["node"] for ending in found}
+    return {"endings": [(ending.state, ending.why) for ending in found], "nodes": [*nodes]}
+
+
 def many(folder: Path, number: int = 300, seconds: float = 0.05, workers: int = 4) -> dict:
     """Many short ones: what each costs beside its own time, and what the driver's memory does."""
 
@@ -111,7 +126,7 @@ def many(folder: Path, number: int = 300, seconds: float = 0.05, workers: int = 
 
 
 if __name__ == "__main__":
-    case, place, *numbers = sys.argv[1:]
-    case_of = {"endings": endings, "stopping": stopping, "many": many}
-    values = [float(n) if "." in n else int(n) for n in numbers]
+    case, place, *more = sys.argv[1:]
+    case_of = {"endings": endings, "stopping": stopping, "blind": blind, "many": many}
+    values = [n if ":" in n else float(n) if "." in n else int(n) for n in more]
     print(json.dumps(case_of[case](Path(place), *values)))

@@ -70,9 +70,10 @@ def connected(config: FleetConfig) -> Iterator[Cluster]:
     Raises UsageError if Ray is not installed, the cluster does not answer or has no such places.
     """
     local = config.address is None
-    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    for name, value in (LOCAL | secret if local else ATTACHED).items():
-        os.environ.setdefault(name, value)
+    if "ray" not in sys.modules:  # later it takes no notice
+        secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        for name, value in (LOCAL | secret if local else ATTACHED).items():
+            os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
