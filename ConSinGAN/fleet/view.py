@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 ROWS = 12  # of what runs, on a terminal
 NAMED = 4  # of what runs, in a plain line
 WIDTH = 20  # characters of a name
-TOTAL = "{desc} |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
+TOTAL = "{desc} |{bar}| {elapsed}, {remaining} left"
 ROW = "  {desc} |{bar}| {postfix}"
 
 
@@ -26,6 +26,7 @@ class View:
         """what: is being done; done, failed: how many of the total are so already."""
         self.what, self.total, self.done, self.failed = what, total, done, failed
         self.terminal = console.shows_progress()
+        self._screen = console.Stderr()  # one for all, by which tqdm knows that they share it
         self._start, self._began_with = time.monotonic(), done
         self._said = time.monotonic()
         self._rows: list[tqdm] = []
@@ -42,7 +43,7 @@ class View:
     def _line(self, position: int, form: str, **values: Any) -> tqdm:
         return tqdm(
             disable=not self.terminal, position=position, bar_format=form, leave=position == 0,
-            dynamic_ncols=True, file=console.Stderr(), **values,
+            dynamic_ncols=True, file=self._screen, **values,
         )  # fmt: skip
 
     def ended(self, name: str, state: str, why: str) -> None:
@@ -56,7 +57,7 @@ class View:
 
     def _say(self, text: str) -> None:
         if self.terminal:
-            tqdm.write(text, file=console.Stderr())
+            tqdm.write(text, file=self._screen)
         else:
             log.warning("%s", text)
 
@@ -79,7 +80,9 @@ class View:
             row.set_description_str(f"{_short(name):{WIDTH}}", refresh=False)
             row.set_postfix_str(_facts(facts) if name else "", refresh=True)
         more = len(running) - len(shown)
-        self._bar.n = self.done + sum(facts.get("fraction", 0) for facts in running.values())
+        self._bar.n = (
+            self.done + self.failed + sum(facts.get("fraction", 0) for facts in running.values())
+        )
         text = f"{self.what}: {self.done} done, {self.failed} failed, {len(running)} running"
         self._bar.set_description_str(f"{text} ({more} not shown)" if more else text)
 
