@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,14 +57,18 @@ class Ending:
 Work = Callable[[Any, Reporter], dict[str, Any]]
 
 
-def perform(work: Work, job: Job, board: Any) -> Ending:
-    """Do a piece of work, in a process of Ray's; whatever happens becomes an ending."""
+def perform(work: Work, job: Job, board: Any, told: Mapping[str, Any] | None = None) -> Ending:
+    """Do a piece of work, in a process of Ray's; whatever happens becomes an ending.
+
+    told: what the board shall know of it from the beginning.
+    """
     import ray
 
     node = {"node": ray.get_runtime_context().get_node_id()}
     if reason := job.order.blind():
         return Ending("blind", reason, node)
     reporter = Reporter(board, job.name)
+    reporter.say(**(told or {}))
     try:
         with reporter.at_work():
             return Ending("done", facts=work(job.order, reporter) | node)
