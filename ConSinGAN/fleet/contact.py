@@ -10,9 +10,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ConSinGAN.files import write_atomic
+from ConSinGAN.fleet.record import NUM_SHOWN
 
 SIDE = 160  # pixels of a picture's longer side on a sheet, about
 MARGIN = 8
+GAP = 4  # between samples
 TEXT = 13  # pixels of its letters
 LINE = TEXT + 5
 MAX_ROWS = 40  # of the best settings
@@ -60,20 +62,27 @@ def _row(strip: Strip) -> tuple[Image.Image, Sequence[str]] | None:
     """The pictures of a row in one, enlarged or reduced to what can be looked at."""
     try:
         with Image.open(strip.real) as real, Image.open(strip.samples) as samples:
-            parts = [real.convert("RGB"), samples.convert("RGB")]
+            tiles = [real.convert("RGB"), *_cut(samples.convert("RGB"))]
     except (OSError, ValueError):
         return None
-    scale = SIDE / max(parts[0].size)
-    if scale > 1:
-        scale = float(round(scale))
-    sizes = [
-        (max(1, round(w * scale)), max(1, round(h * scale))) for w, h in (p.size for p in parts)
-    ]
-    parts = [
-        part.resize(size, Image.Resampling.LANCZOS) for part, size in zip(parts, sizes, strict=True)
-    ]
-    width = sum(part.width for part in parts) + MARGIN
-    row = Image.new("RGB", (width, max(part.height for part in parts)), "white")
-    row.paste(parts[0], (0, 0))
-    row.paste(parts[1], (parts[0].width + MARGIN, 0))
+    scale = SIDE / max(tiles[0].size)
+    scale = max(1.0, round(scale)) if scale > 1 else scale
+    tiles = [_scaled(tile, scale) for tile in tiles]
+    width = sum(tile.width + GAP for tile in tiles) + MARGIN
+    row = Image.new("RGB", (width, max(tile.height for tile in tiles)), "white")
+    left = 0
+    for number, tile in enumerate(tiles):
+        row.paste(tile, (left, 0))
+        left += tile.width + (GAP if number else MARGIN)
     return row, strip.text
+
+
+def _cut(samples: Image.Image) -> list[Image.Image]:
+    """Samples that lie side by side."""
+    width = samples.width // NUM_SHOWN
+    return [samples.crop((i * width, 0, (i + 1) * width, samples.height)) for i in range(NUM_SHOWN)]
+
+
+def _scaled(picture: Image.Image, scale: float) -> Image.Image:
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -14,15 +14,12 @@ from ConSinGAN.errors import ConSinGANError
 from ConSinGAN.evaluation import SCHEMA, EvalConfig, MetricsConfig
 from ConSinGAN.fleet.board import Reporter
 from ConSinGAN.fleet.engine import Interrupted
-from ConSinGAN.fleet.record import SAMPLES, Record
+from ConSinGAN.fleet.record import NUM_SHOWN, SAMPLES, Record
 from ConSinGAN.metrics import report
 from ConSinGAN.model import ImageModel
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.tasks.samples import Samples
 from ConSinGAN.watch.base import Moment, Watcher
-
-NUM_SHOWN = 6  # samples on a contact sheet
-GAP = 4  # pixels between them
 
 
 def measure(run: Path, num_samples: int, reporter: Reporter) -> None:
@@ -73,9 +70,7 @@ def error_of_reconstruction(model: ImageModel) -> float:
 def keep_samples(model: ImageModel, path: Path) -> None:
     """Write the first samples side by side into a file."""
     tiles = [images.to_bytes(picture)[0] for picture in model.sample(NUM_SHOWN)]
-    white = np.full((tiles[0].shape[0], GAP, tiles[0].shape[2]), 255, np.uint8)
-    row = [part for tile in tiles for part in (white, tile)][1:]
-    images.save_image(np.concatenate(row, axis=1), path)
+    images.save_image(np.concatenate(tiles, axis=1), path)
 
 
 class StageWatcher(Watcher):

@@ -14,6 +14,7 @@ from ConSinGAN.files import write_atomic
 
 NAME = "sweep.yaml"
 SAMPLES = "sweep_samples.png"  # the first of the samples that were measured, side by side
+NUM_SHOWN = 6  # of them
 
 
 @dataclass
