@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import statistics
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Outcome, as_flags, write_picture
+from conftest import Outcome, write_picture
+from fleet_helpers import (
+    PATIENCE,
+    begin,
+    finishing,
+    kill,
+    ledger,
+    states,
+    wait_for,
+    words_of,
+    workers,
+)  # fmt: skip
 
 import ConSinGAN
 from ConSinGAN import ask, launch
@@ -28,7 +36,6 @@ pytest.importorskip("ray")
 TINY = {"min_size": 12, "max_size": 24, "nfc": 4, "niter": 30, "not_cuda": True,
         "checkpoint_seconds": 0.2}  # fmt: skip
 SAMPLES = 3
-PATIENCE = 100.0  # seconds; a machine may be busy
 
 
 # What is typed --------------------------------------------------------------------------------
@@ -82,10 +89,10 @@ def test_what_is_wrong_is_one_line_before_anything_starts(
     case: str, script: Callable[..., Outcome], picture_file: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def start(*_: object) -> None:
+    def connect(*_: object) -> None:
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr(cluster, "connected", start)
+    monkeypatch.setattr(cluster, "connected", connect)
     words, message = BAD[case]
     done = script(fleet, "sweep", picture_file, *words, "--output_dir", tmp_path / "D")
     assert (done.code, done.out) == (2, "")
@@ -187,13 +194,10 @@ def test_halving_compares_like_with_like_and_remembers(tmp_path: Path) -> None:
 # Sweeps, in processes of their own ------------------------------------------------------------
 
 
-def begin(picture: Path, folder: Path, *words: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ConSinGAN.fleet", "sweep", picture, *words]
-    command += [*as_flags(TINY), "--num_samples", SAMPLES, "--output_dir", folder]
-    return subprocess.Popen(
-        [str(word) for word in command], cwd=ROOT, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+def start(picture: Path, folder: Path, *words: object) -> subprocess.Popen[str]:
+    """A sweep of a picture, into a folder."""
+    return begin("sweep", picture, *words, *words_of(TINY), "--num_samples", SAMPLES,
+                 "--output_dir", folder)  # fmt: skip
 
 
 def measured(folder: Path) -> set[str]:
@@ -204,31 +208,13 @@ def measured(folder: Path) -> set[str]:
     }  # fmt: skip
 
 
-def wait_for(what: Callable[[], object], driver: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert driver.poll() is None, driver.communicate()[0]
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.05)
-
-
 def end(driver: subprocess.Popen[str], code: int) -> str:
-    said, _ = driver.communicate(timeout=PATIENCE)
-    assert driver.returncode == code, said
-    assert "Traceback" not in said
-    assert "Warning" not in said
-    return said
-
-
-def kill_a_worker(folder: Path) -> str:
-    """Kill the process of a trial that is trained; its name, or none."""
-    for lease in (folder / ".fleet/leases").glob("[!.]*"):
-        try:
-            os.kill(json.loads(lease.read_text())["pid"], signal.SIGKILL)
-        except (OSError, ValueError):
-            continue
-        return lease.name
-    return ""
+    """What a sweep said, when it has ended with this code."""
+    out, err = driver.communicate(timeout=PATIENCE)
+    assert driver.returncode == code, err
+    assert "Traceback" not in err
+    assert "Warning" not in out + err
+    return out + err
 
 
 def by_hand(picture: Path, folder: Path, stages: list[int], scales: list[float]) -> str:
@@ -263,31 +249,30 @@ def test_a_sweep_equals_its_runs_by_hand_however_it_was_killed(
     folder = tmp_path / "D"
     words = ["--grid", "lr_scale=0.1,0.3,0.5", "train_stages=2:3", "--seeds", 2, "--workers", 2]
 
-    driver = begin(picture_file, folder, *words)
-    wait_for(lambda: len(measured(folder)) >= 2, driver)
-    driver.send_signal(signal.SIGINT)
-    said = end(driver, 130)
-    assert "the same command goes on" in said
+    with finishing(start(picture_file, folder, *words)) as driver:
+        wait_for(lambda: len(measured(folder)) >= 2)
+        driver.send_signal(signal.SIGINT)
+        assert "the same command goes on" in end(driver, 130)
     assert "not done" in (folder / "table.md").read_text()
-    begun = {path.parent.name for path in folder.glob("*/config.yaml")}
+    begun = {path.parent.name for path in folder.glob("[!.]*/config.yaml")}
     for name in begun - measured(folder):
-        assert (folder / name / "checkpoint.safetensors").exists()
+        assert list((folder / name).glob("*checkpoint.safetensors")), name
 
-    driver = begin(picture_file, folder, *words)
-    wait_for(lambda: len(measured(folder)) >= 6, driver)
-    driver.kill()
-    driver.communicate()
+    with finishing(start(picture_file, folder, *words)) as driver:
+        wait_for(lambda: len(measured(folder)) >= 6)
+        driver.kill()
     before = {name: (folder / name / "sweep.yaml").stat().st_mtime_ns for name in measured(folder)}
     assert len(before) < 12
 
-    driver = begin(picture_file, folder, *words)
-    killed: list[str] = []
-    wait_for(lambda: killed.append(kill_a_worker(folder)) or killed[-1], driver)
-    end(driver, 0)
-    runs = yaml.safe_load((folder / "fleet.yaml").read_text())["runs"]
+    with finishing(start(picture_file, folder, *words)) as driver:
+        wait_for(lambda: workers(folder))
+        name, process = next(iter(workers(folder).items()))
+        kill(process)
+        end(driver, 0)
+    runs = ledger(folder)["runs"]
     assert len(runs) == 12
-    assert all(run["state"] == "done" for run in runs.values())
-    assert runs[killed[-1]]["attempts"] >= 2
+    assert set(states(folder).values()) == {"done"}
+    assert runs[name]["attempts"] >= 2
     assert all((folder / n / "sweep.yaml").stat().st_mtime_ns == t for n, t in before.items())
 
     expected = by_hand(picture_file, tmp_path / "by_hand", [2, 3], [0.1, 0.3, 0.5])
@@ -343,10 +328,12 @@ def test_halving_a_budget_and_a_setting_that_diverges(picture_file: Path, tmp_pa
     words = ["--grid", "lr_g=0.0005,1e-9,1e30", "--seeds", 1, "--workers", 1, "--train_stages", 3]
     words += ["--scheduler", "asha", "--minimise", "reconstruction"]
 
-    said = end(begin(picture_file, folder, *words, "--budget", "1s"), 0)
+    with finishing(start(picture_file, folder, *words, "--budget", "1s")) as driver:
+        said = end(driver, 0)
     assert "of 3 trials in 1s, the same command goes on" in said
 
-    said = end(begin(picture_file, folder, *words), 1)
+    with finishing(start(picture_file, folder, *words)) as driver:
+        said = end(driver, 1)
     name = f"{picture_file.stem}-lr_g={{}}-seed=0"
     assert f"failed: {name.format('1e+30')}: a loss is not finite" in said
     text = (folder / "table.md").read_text()

@@ -115,9 +115,14 @@ def attempt(config: dict[str, Any], board: Any, trials: Mapping[str, Trial]) -> 
         ray.get(board.beat.remote(order.name, {**ending.facts, HALTED: True}))
         while True:  # Tune would begin the next trial otherwise; it ends this process
             time.sleep(1)
-    done = int(ending.facts.get("iterations", 0)) + int(ending.facts.get("before", 0))
     tune.report({"ending": ending.state, "why": ending.why, "details": ending.details,
-                 "facts": {**ending.facts, "iterations": done}})  # fmt: skip
+                 "facts": _counted(ending.facts)})  # fmt: skip
+
+
+def _counted(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts with the iterations of processes that died."""
+    done = int(facts.get("iterations", 0)) + int(facts.get("before", 0))
+    return {**facts, "iterations": done}
 
 
 def _work(order: Trial, reporter: Reporter) -> dict[str, Any]:
@@ -171,9 +176,12 @@ class Watch(tune.Callback):
         with contextlib.suppress(Exception):
             facts = ray.get(self.board.look.remote(ended), timeout=10)
         self.books.watch(facts)
-        if self._stopping:
-            running = [t.config["trial"] for t in trials if t.status == "RUNNING"]
-            self.ending.now = all(facts.get(name, {}).get(HALTED) for name in running)
+        running = [t.config["trial"] for t in trials if t.status == "RUNNING"]
+        halted = [name for name in running if facts.get(name, {}).get(HALTED)]
+        if self._stopping and not self.ending.now and running == halted:
+            self.ending.now = True
+            for name in halted:
+                self._end(name, Ending("stopped", facts=_counted(facts[name])))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
