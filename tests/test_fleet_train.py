@@ -67,6 +67,7 @@ def test_the_same_bits_as_one_by_one_whoever_is_killed(
                 kill(rng.choice(there))
                 kills += 1
         wait_for(lambda: len(workers(out)) == 2)
+        kill(board_of(driver.pid))
         time.sleep(1)
         driver.kill()
         wait_for(lambda: not workers(out))  # they do not outlive it
@@ -191,6 +192,15 @@ def test_nothing_listens_outside_and_nothing_is_asked(pictures: Path, tmp_path: 
         assert driver.returncode == 0, err
     assert seen == {True, False}  # there was something to look at
     assert not bad
+
+
+def board_of(pid: int) -> int:
+    """The process of a fleet's board."""
+    for process in session_of(pid):
+        name = Path(f"/proc/{process}/cmdline").read_bytes()
+        if name.startswith(b"ray::Board"):
+            return process
+    raise AssertionError("no board")
 
 
 def session_of(pid: int) -> set[int]:

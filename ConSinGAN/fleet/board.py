@@ -1,20 +1,22 @@
 """What running work tells the fleet, and how it hears that it shall stop.
 
 The board is a Ray actor beside the driver: every piece of work calls at it about once a second,
-and the driver looks at it. A reporter is the work's end of that line.
+and the driver looks at it. If its process dies, Ray makes another one, which soon knows as much. A
+reporter is the work's end of that line.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ConSinGAN.fleet.lease import Lease
 
 BEAT = 1.0  # seconds between two calls of one piece of work
-PATIENCE = 60.0  # seconds after which a board that does not answer is gone
+PATIENCE = 60.0  # seconds without an answer after which the board, and so the driver, is gone
 
 
 class Board:
@@ -29,12 +31,9 @@ class Board:
         self._facts[name] = dict(facts)
         return self._stop
 
-    def stop(self) -> None:
-        """Let all stop at their next call."""
-        self._stop = True
-
-    def look(self, ended: list[str]) -> dict[str, dict[str, Any]]:
-        """What all tell; first forget those that have ended."""
+    def look(self, ended: list[str], stop: bool) -> dict[str, dict[str, Any]]:
+        """What all tell; first forget those that have ended. stop: shall all stop?"""
+        self._stop = stop
         for name in ended:
             self._facts.pop(name, None)
         return self._facts
@@ -82,13 +81,15 @@ class Reporter:
     def _call(self) -> None:
         import ray
 
+        answered = time.monotonic()
         while True:
             try:
-                answer = self._board.beat.remote(self._name, self.facts)
-                if ray.get(answer, timeout=PATIENCE):
+                if ray.get(self._board.beat.remote(self._name, self.facts), timeout=PATIENCE):
                     self.should_stop = "the fleet was stopped"
-            except Exception:  # the driver and its board are gone, or out of reach
-                self.should_stop = "the fleet's driver is gone"
+                answered = time.monotonic()
+            except Exception:  # out of reach, or on its way to another process
+                if time.monotonic() - answered > PATIENCE:
+                    self.should_stop = "the fleet's driver is gone"
             if not all(lease.is_mine() for lease in [*self._leases]):
                 self.should_stop = "another process has taken the run over"
             if self._ended.wait(BEAT):

@@ -90,6 +90,10 @@ def connected(config: FleetConfig) -> Iterator[Cluster]:
             else:
                 _join(str(config.address), settings)
             yield Cluster(config, local, _gpus_per_run(config, ray.cluster_resources()))
+        except ray.exceptions.RayError as error:
+            raise ConSinGANError(
+                f"Ray has failed ({_first_line(error)}); the same command goes on"
+            ) from error
         finally:
             ray.shutdown()
 

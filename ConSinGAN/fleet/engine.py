@@ -109,7 +109,7 @@ class Engine:
 
         self.cluster, self.should_stop, self.watch = cluster, should_stop, watch
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
+        options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1}
         make: Any = ray.remote(**options)(Board)
         self.board: Any = make.remote()
         self._perform = ray.remote(**cluster.task_options)(perform)
@@ -133,7 +133,7 @@ class Engine:
         while True:
             if not self.stopping and self.should_stop():
                 self.stopping = True
-                self.board.stop.remote()
+                self._looked = 0.0  # so that the board hears of it at once
             while more and not self.stopping and self._has_room():
                 job = self._next_again() or next(waiting, None)
                 if job is None:
@@ -145,10 +145,6 @@ class Engine:
             yield from self._land()
             more = more or bool(self._again)
             self._look()
-
-    def begun(self, job: Job) -> int:
-        """How often a piece of work has been begun."""
-        return self._tries[job.name].begun if job.name in self._tries else 0
 
     def _has_room(self) -> bool:
         if time.monotonic() - self._counted > 5:
@@ -189,6 +185,9 @@ class Engine:
             if ending.state == "blind":
                 self._elsewhere(job, ending)
                 continue
+            if ending.state == "stopped" and not self.stopping:  # by somebody else
+                self._try_again(job, 1.0)
+                continue
             yield job, self._ended_as(job, ending)
 
     def _ended_as(self, job: Job, ending: Ending) -> Ending:
@@ -207,7 +206,7 @@ class Engine:
         told: dict[str, Any] = {}
         with contextlib.suppress(Exception):
             told = ray.get(self.board.last.remote(job.name), timeout=10)
-            self.board.look.remote([job.name])
+            self.board.look.remote([job.name], self.stopping)
         tries.iterations += int(told.get("iterations", 0))
         further = float(told.get("fraction", 0)) > tries.furthest
         tries.furthest = max(tries.furthest, float(told.get("fraction", 0)))
@@ -215,9 +214,13 @@ class Engine:
         if tries.deaths >= DEATHS:
             return False
         log.debug("%s: its process is gone (%s)", job.name, type(error).__name__)
-        tries.not_before = time.monotonic() + (0 if further else min(0.05 * 2**tries.deaths, 10))
-        self._again.append(job)
+        self._try_again(job, 0 if further else min(0.05 * 2**tries.deaths, 10))
         return True
+
+    def _try_again(self, job: Job, seconds: float) -> None:
+        """Begin a piece of work again, so much later."""
+        self._tries[job.name].not_before = time.monotonic() + seconds
+        self._again.append(job)
 
     def _blame(self, error: Exception) -> str:
         from ray.exceptions import OutOfMemoryError
@@ -252,4 +255,4 @@ class Engine:
         self._looked = time.monotonic()
         ended, self._ended = self._ended, []
         with contextlib.suppress(Exception):
-            self.watch(ray.get(self.board.look.remote(ended), timeout=10))
+            self.watch(ray.get(self.board.look.remote(ended, self.stopping), timeout=10))
