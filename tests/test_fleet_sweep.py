@@ -18,6 +18,9 @@ from fleet_helpers import (
     finishing,
     kill,
     ledger,
+    loopback,
+    session_of,
+    sockets_of,
     states,
     wait_for,
     words_of,
@@ -217,6 +220,14 @@ def end(driver: subprocess.Popen[str], code: int) -> str:
     return out + err
 
 
+def outside(pid: int) -> set[str]:
+    """Addresses of a sweep's sockets, and of Tune's, that can be reached from other machines."""
+    return {
+        local for local, remote, listens in sockets_of(session_of(pid))
+        if not loopback(local) or not (listens or loopback(remote))
+    }  # fmt: skip
+
+
 def by_hand(picture: Path, folder: Path, stages: list[int], scales: list[float]) -> str:
     """The table of the same runs, trained and measured one after the other."""
     outcomes = []
@@ -247,12 +258,14 @@ def test_a_sweep_equals_its_runs_by_hand_however_it_was_killed(
 ) -> None:
     """6 settings x 2 seeds: Ctrl-C, then kill -9 of the driver, then of a worker, then the end."""
     folder = tmp_path / "D"
+    bad: set[str] = set()
     words = ["--grid", "lr_scale=0.1,0.3,0.5", "train_stages=2:3", "--seeds", 2, "--workers", 2]
 
     with finishing(start(picture_file, folder, *words)) as driver:
-        wait_for(lambda: len(measured(folder)) >= 2)
+        wait_for(lambda: bad.update(outside(driver.pid)) or len(measured(folder)) >= 2)
         driver.send_signal(signal.SIGINT)
         assert "the same command goes on" in end(driver, 130)
+    assert not bad
     assert "not done" in (folder / "table.md").read_text()
     begun = {path.parent.name for path in folder.glob("[!.]*/config.yaml")}
     for name in begun - measured(folder):

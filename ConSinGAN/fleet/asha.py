@@ -27,6 +27,10 @@ class Decision:
     value: float
     stop: bool
 
+    def where(self) -> str:
+        """After which stage, in words."""
+        return f"after stage {self.stage} of {self.stages}"
+
 
 def read_journal(path: Path) -> list[Decision]:
     """All decisions in the order they were taken; a line that was cut off by a kill is none."""

@@ -85,6 +85,17 @@ def perform(work: Work, job: Job, board: Any, told: Mapping[str, Any] | None = N
         return Ending("failed", why, reporter.facts | node, traceback.format_exc())
 
 
+def make_board() -> Any:
+    """The board, an actor beside the driver."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1}
+    make: Any = ray.remote(**options)(Board)
+    return make.remote()
+
+
 @dataclass
 class _Tries:
     """How often a piece of work was begun, and how far it came."""
@@ -105,13 +116,9 @@ class Engine:
     ) -> None:  # fmt: skip
         """should_stop: asked again and again; watch: is shown what runs, about once a second."""
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.cluster, self.should_stop, self.watch = cluster, should_stop, watch
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1}
-        make: Any = ray.remote(**options)(Board)
-        self.board: Any = make.remote()
+        self.board: Any = make_board()
         self._perform = ray.remote(**cluster.task_options)(perform)
         self._work = ray.put(work)
         self._flying: dict[Any, Job] = {}

@@ -131,6 +131,8 @@ def carry_out(sweep: Sweep, fleet: FleetConfig, folder: Path) -> list[Outcome]:
 
                 Tuning(there, place, books, should_stop, halving).run(left)
                 stop = signals.should_stop()
+                for name, decision in halving.stopped.items() if halving else ():
+                    ledger.entries[name]["stopped_early"] = decision.where()
             found = [_found(one, trials[one.name], ledger, halving) for one in plan.values()]
             shared = {**sweep.flags, "input_name": str(sweep.pictures[0])}
             findings.write_down(found, sweep.config.minimise, shared, place)
@@ -150,7 +152,7 @@ def _found(one: Outcome, trial: Trial, ledger: Ledger, halving: Halving | None) 
     """A trial with what came of it."""
     entry, about = ledger.entries[one.name], (one.name, one.setting, one.picture, one.seed)
     if halving is not None and (decision := halving.stopped.get(one.name)):
-        return Outcome(*about, "cut", note=f"after stage {decision.stage} of {decision.stages}")
+        return Outcome(*about, "cut", note=decision.where())
     if trial.is_done():
         return Outcome(*about, "done", trial.record().metrics)
     if entry["state"] == "failed":

@@ -16,15 +16,16 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 from ray.tune.stopper import Stopper
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet.asha import Halving
-from ConSinGAN.fleet.board import Board, Reporter
+from ConSinGAN.fleet.board import BEAT, PATIENCE, Reporter
 from ConSinGAN.fleet.cluster import Cluster
 from ConSinGAN.fleet.driver import Books
-from ConSinGAN.fleet.engine import DEATHS, LOOK, Ending, Job, perform
+from ConSinGAN.fleet.engine import DEATHS, LOOK, Ending, Job, make_board, perform
 from ConSinGAN.fleet.place import INNER, Place
 from ConSinGAN.fleet.trial import Trial, carry_out
 
@@ -111,12 +112,23 @@ def attempt(config: dict[str, Any], board: Any, trials: Mapping[str, Trial]) -> 
         ending = Ending("failed", f"its process died {DEATHS} times in a row", facts)
     else:
         ending = perform(_work, Job(order.name, order), board, facts)
-    if ending.state == "stopped":
-        ray.get(board.beat.remote(order.name, {**ending.facts, HALTED: True}))
-        while True:  # Tune would begin the next trial otherwise; it ends this process
-            time.sleep(1)
+        while ending.state == "stopped":
+            _wait_for_the_end(board, order.name, ending.facts)
+            ending = perform(_work, Job(order.name, order), board, facts)
     tune.report({"ending": ending.state, "why": ending.why, "details": ending.details,
                  "facts": _counted(ending.facts)})  # fmt: skip
+
+
+def _wait_for_the_end(board: Any, name: str, facts: Mapping[str, Any]) -> None:
+    """Keep the place of a trial that was stopped, or Tune would begin the next one there.
+
+    Returns if the sweep goes on: then another process took the trial over, or the board died.
+    """
+    stop = True
+    while stop:
+        time.sleep(BEAT)
+        with contextlib.suppress(RayError):
+            stop = ray.get(board.beat.remote(name, {**facts, HALTED: True}), timeout=PATIENCE)
 
 
 def _counted(facts: dict[str, Any]) -> dict[str, Any]:
@@ -150,10 +162,7 @@ class Watch(tune.Callback):
         self, trials: Mapping[str, Trial], books: Books, should_stop: Callable[[], object],
         scheduler: Halving | None,
     ) -> None:  # fmt: skip
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here}
-        make: Any = ray.remote(**options)(Board)
-        self.board: Any = make.remote()
+        self.board: Any = make_board()
         self.trials, self.books = trials, books
         self.should_stop, self.scheduler = should_stop, scheduler
         self.ending = _End()
@@ -166,15 +175,14 @@ class Watch(tune.Callback):
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Look at what runs, about once a second."""
         if not self._stopping and self.should_stop():
-            self._stopping = True
-            self.board.stop.remote()
+            self._stopping, self._looked = True, 0.0  # so that the board hears of it at once
         if time.monotonic() - self._looked < LOOK:
             return
         self._looked = time.monotonic()
         ended, self._ended = self._ended, []
         facts: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(Exception):
-            facts = ray.get(self.board.look.remote(ended), timeout=10)
+            facts = ray.get(self.board.look.remote(ended, self._stopping), timeout=10)
         self.books.watch(facts)
         running = [t.config["trial"] for t in trials if t.status == "RUNNING"]
         halted = [name for name in running if facts.get(name, {}).get(HALTED)]
