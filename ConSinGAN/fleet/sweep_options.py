@@ -77,8 +77,10 @@ def split(flags: Mapping[str, Any]) -> tuple[SweepConfig, dict[str, Any]]:
 
 def about(config: SweepConfig) -> dict[str, Any]:
     """What must be the same when a sweep goes on; by which metric it is ranked need not."""
-    names = ["seeds", "num_samples", *(["scheduler", "minimise"] if config.scheduler else [])]
-    return {name: getattr(config, name) for name in names}
+    same: dict[str, Any] = {"seeds": config.seeds, "num_samples": config.num_samples}
+    if config.scheduler is not None:
+        same["scheduler"] = f"{config.scheduler} by {config.minimise}"
+    return same
 
 
 def read_span(text: str) -> float:
