@@ -167,7 +167,8 @@ class Watch(tune.Callback):
         self.should_stop, self.scheduler = should_stop, scheduler
         self.ending = _End()
         self._looked, self._stopping = 0.0, False
-        self._ended: list[str] = []
+        self._ended: list[str] = []  # since the last look
+        self._over: set[str] = set()
 
     def __reduce__(self) -> Any:
         return tune.Callback, ()  # Tune keeps a copy of all it is given, and never uses it
@@ -183,7 +184,8 @@ class Watch(tune.Callback):
         facts: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(Exception):
             facts = ray.get(self.board.look.remote(ended, self._stopping), timeout=10)
-        self.books.watch(facts)
+        # One that the scheduler has stopped may call once more.
+        self.books.watch({n: f for n, f in facts.items() if n not in self._over})
         running = [t.config["trial"] for t in trials if t.status == "RUNNING"]
         halted = [name for name in running if facts.get(name, {}).get(HALTED)]
         if self._stopping and not self.ending.now and running == halted:
@@ -209,4 +211,5 @@ class Watch(tune.Callback):
 
     def _end(self, name: str, ending: Ending) -> None:
         self._ended.append(name)
+        self._over.add(name)
         self.books.ended(Job(name, self.trials[name]), ending)
