@@ -37,9 +37,9 @@ from ConSinGAN.fleet import sweep, train  # noqa: E402
 from ConSinGAN.fleet.findings import TABLE  # noqa: E402
 from ConSinGAN.fleet.grid import Setting  # noqa: E402
 from ConSinGAN.fleet.options import FleetConfig  # noqa: E402
+from ConSinGAN.fleet.outcomes import Outcome, metrics_of  # noqa: E402
 from ConSinGAN.fleet.sweep_options import SweepConfig  # noqa: E402
 from ConSinGAN.fleet.sweeping import Sweep, carry_out  # noqa: E402
-from ConSinGAN.fleet.table import Outcome, metrics_of  # noqa: E402
 
 COMMON = "--not_cuda --min_size 18 --max_size 64 --niter 600"
 PICTURES = [ROOT / "Images/Generation/summer_palace.jpg", ROOT / "Images/Generation/tissue.jpg"]

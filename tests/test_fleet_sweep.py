@@ -30,7 +30,8 @@ from fleet_helpers import (
 import ConSinGAN
 from ConSinGAN import ask, launch, saved
 from ConSinGAN.fleet import __main__ as fleet
-from ConSinGAN.fleet import cluster, grid, sweep, sweep_options, table
+from ConSinGAN.fleet import cluster, grid, sweep, sweep_options
+from ConSinGAN.fleet import outcomes as table
 from ConSinGAN.fleet.grid import Setting
 from ConSinGAN.fleet.record import Record
 

@@ -12,11 +12,11 @@ from ConSinGAN import launch, saved
 from ConSinGAN.config import SCHEMA
 from ConSinGAN.errors import ConSinGANError
 from ConSinGAN.files import write_atomic
-from ConSinGAN.fleet import table
+from ConSinGAN.fleet import outcomes as table
 from ConSinGAN.fleet.contact import Strip, write_sheet
+from ConSinGAN.fleet.outcomes import Outcome, Row
 from ConSinGAN.fleet.place import Place
 from ConSinGAN.fleet.record import SAMPLES
-from ConSinGAN.fleet.table import Outcome, Row
 from ConSinGAN.options import Scope
 
 TABLE = "table.md"

@@ -18,10 +18,10 @@ from ConSinGAN.fleet import cluster, driver, findings, trainee
 from ConSinGAN.fleet.grid import Setting
 from ConSinGAN.fleet.ledger import NAME, Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.options import FleetConfig
+from ConSinGAN.fleet.outcomes import Outcome
 from ConSinGAN.fleet.place import INNER, Place
 from ConSinGAN.fleet.signals import stop_signals
 from ConSinGAN.fleet.sweep_options import SweepConfig
-from ConSinGAN.fleet.table import Outcome
 from ConSinGAN.fleet.trial import Trial
 
 if TYPE_CHECKING:
