@@ -17,7 +17,7 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet import lease, trainee
 from ConSinGAN.fleet.ledger import Ledger, check_same, name_pictures
 from ConSinGAN.fleet.place import Place
-from ConSinGAN.fleet.train import find
+from ConSinGAN.fleet.train import absolute, find
 from ConSinGAN.fleet.view import View, clock
 
 # Names ----------------------------------------------------------------------------------------
@@ -54,6 +54,15 @@ def test_folders_patterns_and_names(tmp_path: Path) -> None:
     assert find([str(tmp_path / "b*.png")]) == [tmp_path / name for name in inside[:2]]
     assert find([str(tmp_path / "e.txt"), str(tmp_path / "e.txt")]) == [tmp_path / "e.txt"]
     assert find([str(tmp_path / "**/c.*")]) == [tmp_path / "sub/c.jpg"]
+
+
+def test_paths_mean_the_same_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed = {"naive_img": "n.png", "config": "c.yaml", "mask": "/m.png", "niter": 3}
+    assert absolute(typed) == {
+        "naive_img": f"{tmp_path}/n.png", "config": f"{tmp_path}/c.yaml", "mask": "/m.png",
+        "niter": 3,
+    }  # fmt: skip
 
 
 # The ledger -----------------------------------------------------------------------------------

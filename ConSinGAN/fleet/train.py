@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ConSinGAN import launch
+from ConSinGAN.config import SCHEMA
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet import cluster, driver, options, trainee
 from ConSinGAN.fleet.engine import Job
 from ConSinGAN.fleet.ledger import NAME, Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.place import Place
+from ConSinGAN.options import PATHS, field_of
 from ConSinGAN.pictures import formats
 from ConSinGAN.pictures.finding import is_picture, natural
 
@@ -77,6 +79,7 @@ def do(flags: Mapping[str, Any]) -> str:
     fleet, flags = options.split(flags)
     pictures = find(flags.pop("pictures"))
     folder = Path(flags.pop("output_dir", DEFAULT_FOLDER)).expanduser().absolute()
+    flags = absolute(flags)
     check(flags, pictures[0])
     with cluster.connected(fleet) as there:
         place = Place.prepare(folder, secrets.token_hex(8))
@@ -94,6 +97,20 @@ def do(flags: Mapping[str, Any]) -> str:
             jobs = driver.waiting(ledger, order)
             driver.carry_out(there, place, lease, ledger, trainee.train, jobs, "training")
             return f"{len(ledger.entries)} models in {folder}"
+
+
+def absolute(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags with paths that mean the same in another process's folder."""
+
+    def names_a_file(name: str) -> bool:
+        owned = SCHEMA.options.get(name)
+        spec = None if owned is None else field_of(owned.cls, name)
+        return name == "config" or (spec is not None and spec.metadata["metavar"] in PATHS)
+
+    return {
+        name: str(Path(value).expanduser().absolute()) if names_a_file(name) else value
+        for name, value in flags.items()
+    }
 
 
 def check(flags: Mapping[str, Any], picture: Path) -> None:
