@@ -71,37 +71,12 @@ def analogous(painting: Tensor, flat: Tensor, real: Tensor, weight: float = 0.35
             # At first nothing but the painting is known.
             known = found is not None or number > 0
             outer = weight if known else 1.0
-            result = _vote(ours, result, key, value, outer, 1.0 if known else 0.0)
+            result = vote(ours, result, key, value, outer, 1.0 if known else 0.0)
         found = result
     return painting if found is None else found
 
 
-@torch.no_grad()
-def touch_up(
-    drawn: Tensor, real: Tensor, share: float, sides: tuple[int, ...] = (100,), rounds: int = 1,
-    patch: int = 5,
-) -> Tensor:  # fmt: skip
-    """A drawing (1, C, H, W) whose coarse parts are moved towards pieces of the picture.
-
-    real: (1, C, h, w), of the drawing's resolution. Both are shrunk so that the picture's longer
-    side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
-    how far. rounds: of search and vote. patch: pixels of the pieces.
-    """
-    longer = max(real.shape[2:])
-    for side in sorted({min(side, longer) for side in sides}):
-        scale = side / longer
-        coarse, pieces = (x if scale == 1 else resize(x, scale=scale) for x in (drawn, real))
-        moved = coarse
-        for _ in range(rounds):
-            moved = _vote(moved, moved, pieces, pieces, 1.0, 0.0, patch)
-        change = share * (moved - coarse)
-        if scale != 1:
-            change = resize(change, size=size_of(drawn), clamp=False)
-        drawn = (drawn + change).clamp(-1, 1)
-    return drawn
-
-
-def _vote(
+def vote(
     painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float,
     patch: int = PATCH,
 ) -> Tensor:  # fmt: skip
