@@ -89,14 +89,12 @@ class SampleSet:
 
     def pictures(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor | TiledPicture]:
         """The pictures one after the other: (1, C, h, w), or in tiles."""
+        how: dict[str, Any] = {
+            "scale": self.scale, "size": self.size, "window": self.window, "start_scale": self.start,
+        }  # fmt: skip
         if tile := self._tile(model):
-            return model.sample_tiled(
-                tile, num, seed, scale=self.scale, size=self.size, window=self.window,
-                start_scale=self.start,
-            )  # fmt: skip
-        return model.sample(
-            num, seed, scale=self.scale, size=self.size, window=self.window, start_scale=self.start
-        )
+            return model.sample_tiled(tile, num, seed, **how)
+        return model.sample(num, seed, **how)
 
     def draw(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor]:
         """The pictures, (1, C, h, w), one after the other."""

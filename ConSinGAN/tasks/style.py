@@ -59,21 +59,13 @@ class Style(Task):
         content = read_content(model, config)
         check_size(model, size_of(content), config)
         label = Path(str(options.content_img)).stem[:LABEL]
-        drawn = draw_content(
-            model, content, options.size, options.match_colours, config.seed, options.tile
-        )
-        yield Drawing(f"styled_{label}", [drawn])
+        yield Drawing(f"styled_{label}", [styled(model, content, config)])
         yield Drawing(f"content_{label}", [matched(model, content, options.match_colours)])
         yield Drawing("real_image", [model.reals[-1]])
         yield Drawing("reconstruction", [model.reconstruct()])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
-        options: Options = config.options_of("task")
-        drawn = draw_content(
-            model, read_content(model, config), options.size, options.match_colours, config.seed,
-            options.tile,
-        )  # fmt: skip
-        return 1, iter([whole(drawn)])
+        return 1, iter([whole(styled(model, read_content(model, config), config))])
 
     def preview(
         self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None
@@ -106,6 +98,13 @@ def matched(model: ImageModel, content: Tensor, how: str) -> Tensor:
     from ConSinGAN.pictures.oklab import match_colours
 
     return match_colours(content, model.reals[-1], how)
+
+
+def styled(model: ImageModel, content: Tensor, config: EvalConfig) -> Tensor | TiledPicture:
+    """`draw_content` as the flags want it."""
+    options: Options = config.options_of("task")
+    how, size = options.match_colours, options.size
+    return draw_content(model, content, size, how, config.seed, options.tile)
 
 
 def draw_content(
