@@ -89,9 +89,8 @@ class SampleSet:
 
     def pictures(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor | TiledPicture]:
         """The pictures one after the other: (1, C, h, w), or in tiles."""
-        how: dict[str, Any] = {
-            "scale": self.scale, "size": self.size, "window": self.window, "start_scale": self.start,
-        }  # fmt: skip
+        how: dict[str, Any] = {"scale": self.scale, "size": self.size, "window": self.window}
+        how["start_scale"] = self.start
         if tile := self._tile(model):
             return model.sample_tiled(tile, num, seed, **how)
         return model.sample(num, seed, **how)
