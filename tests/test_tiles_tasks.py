@@ -58,7 +58,7 @@ def test_any_part_can_be_resized_alone(size: tuple[int, int]) -> None:
 
 def test_windows_grow_meet_and_part() -> None:
     area, window = Window(-2, 0, 10, 20), Window(0, 3, 4, 5)
-    assert window.grown(3, area) == (-2, 0, 8, 11)
+    assert window.grown(3, area) == (-2, 0, 9, 11)
     assert window.joined(Window(2, -1, 1, 2)) == (0, -1, 4, 9)
     assert window.common(Window(3, 7, 9, 9)) == (3, 7, 1, 1)
     assert window.common(Window(4, 3, 1, 1)) is None

@@ -10,12 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN.augment import Dice
 from ConSinGAN.pictures.palette import flatten, make_palette, snap
-from ConSinGAN.pictures.votes import nearest
+from ConSinGAN.pictures.votes import mean_around, nearest, patches_around
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
@@ -71,29 +70,17 @@ def analogous(painting: Tensor, flat: Tensor, real: Tensor, weight: float = 0.35
             # At first nothing but the painting is known.
             known = found is not None or number > 0
             outer = weight if known else 1.0
-            result = vote(ours, result, key, value, outer, 1.0 if known else 0.0)
+            result = _vote(ours, result, key, value, outer, 1.0 if known else 0.0)
         found = result
     return painting if found is None else found
 
 
-def vote(
-    painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float,
-    patch: int = PATCH,
+def _vote(
+    painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float
 ) -> Tensor:  # fmt: skip
     """Every pixel becomes the mean of what the nearest patches around it have there."""
     sources = torch.cat([outer * flat, inner * real], dim=1)
     targets = torch.cat([outer * painting, inner * result], dim=1)
-    keys, queries = _patches(sources, patch), _patches(targets, patch)
-    border = patch // 2
-    height, width = size_of(painting)
-    padded = (height + 2 * border, width + 2 * border)
-    chosen = _patches(real, patch)[nearest(queries, keys)].T[None]
-    total = F.fold(chosen, padded, patch)
-    count = F.fold(torch.ones_like(chosen[:, : patch**2]), padded, patch)
-    return (total / count)[..., border:-border, border:-border].contiguous()
-
-
-def _patches(picture: Tensor, patch: int) -> Tensor:
-    """The patches around all pixels, borders repeated: (h w, C patch patch)."""
-    border = patch // 2
-    return F.unfold(F.pad(picture, (border,) * 4, mode="replicate"), patch)[0].T.contiguous()
+    keys, queries = (patches_around(x, PATCH) for x in (sources, targets))
+    chosen = patches_around(real, PATCH)[nearest(queries, keys)]
+    return mean_around(chosen, size_of(painting), PATCH)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.noise import DrawingStreams, Purpose
-from ConSinGAN.pictures.analogy import vote
+from ConSinGAN.pictures.votes import likeliest, mean_around, patches_around
 from ConSinGAN.resize import resize, scaled_size
 from ConSinGAN.tasks._tiling import tile_for
 
@@ -71,12 +71,13 @@ def touch_up(
     longer = max(real.shape[2:])
     for side in sorted({min(side, longer) for side in sides}):
         scale = side / longer
-        pieces = real if scale == 1 else resize(real, scale=scale)
+        pieces = patches_around(real if scale == 1 else resize(real, scale=scale), patch)
 
         def change(place: Window, coarse: Tensor, pieces: Tensor = pieces) -> Tensor:
             moved = coarse
             for _ in range(rounds):
-                moved = vote(moved, moved, pieces, pieces, 1.0, 0.0, patch)
+                chosen = likeliest(patches_around(moved, patch), pieces)
+                moved = mean_around(chosen, (place.height, place.width), patch)
             return share * (moved - coarse)
 
         size = scaled_size(drawn.size, scale)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ConSinGAN.frame import Window
 from ConSinGAN.latents import put
-from ConSinGAN.pictures.votes import mean_of_patches, nearest
+from ConSinGAN.pictures.votes import likeliest, mean_of_patches
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 from ConSinGAN.tiles import TiledPicture
@@ -189,7 +189,7 @@ def _mended(drawn: Tensor, place: Window, picture: Tensor, own: Window, keys: Te
     touched = F.max_pool2d(outside, MENDED, stride=1).flatten() > 0
     for _ in range(MENDING):
         patches = F.unfold(put(drawn, place, picture, own), MENDED)
-        patches[0].T[touched] = keys[nearest(patches[0].T[touched], keys)]
+        patches[0].T[touched] = likeliest(patches[0].T[touched], keys)
         drawn = mean_of_patches(patches, size, MENDED, CENTRE)
     return drawn
 
