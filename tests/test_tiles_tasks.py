@@ -20,6 +20,7 @@ from ConSinGAN import hardware, resize
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Window
 from ConSinGAN.noise import Purpose
+from ConSinGAN.pictures import votes
 from ConSinGAN.tasks import _guided, _surroundings, style
 from ConSinGAN.tasks.outpainting import canvas, extensions, latents
 from ConSinGAN.tiles import TiledPicture
@@ -133,6 +134,19 @@ def test_layouts_of_large_canvases_are_found_in_parts(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_surroundings, "PAIRS", 2**17)
     found = _surroundings.surround(picture, margins, noise)
     assert (found - expected).abs().mean() < 1e-3
+
+
+def test_the_likeliest_patch_is_the_nearest_but_where_two_are_as_near() -> None:
+    keys = draw(1, 300, 3, 75)[0, :, 0].T
+    queries = keys[::7] + 0.05 * draw(1, 43, 4, 75)[0, :, 0].T
+    assert torch.allclose(votes.likeliest(queries, keys), keys[votes.nearest(queries, keys)])
+    middle = (keys[:1] + keys[1:2]) / 2
+    there, beside = (
+        votes.likeliest(torch.lerp(middle, keys[:1], step), keys[:2]) for step in (0.0, 1e-5)
+    )
+    assert torch.allclose(there, middle, atol=1e-3)
+    assert (beside - there).abs().max() < 0.01  # no step from one to the other
+    assert torch.equal(votes.likeliest(queries[:0], keys), queries[:0])
 
 
 # The tasks ------------------------------------------------------------------------------------
