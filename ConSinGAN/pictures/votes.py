@@ -8,7 +8,7 @@ from torch import Tensor
 
 CHUNK = 1024  # patches whose distances are held at once
 TIE = 0.02  # patches whose squared distance is more by less than this part are about as near
-EQUAL = 1e-3  # squared distance of patches that look the same
+EQUAL = 1 / 127.5  # how far, per number, patches are apart that look the same: one level
 
 
 def nearest(queries: Tensor, keys: Tensor) -> Tensor:
@@ -29,7 +29,10 @@ def likeliest(queries: Tensor, keys: Tensor) -> Tensor:
     for some in queries.split(CHUNK):
         distances = torch.addmm(norms, some, keys.T, alpha=-2)
         least, first = distances.min(dim=1, keepdim=True)
-        near = TIE * (least + some.square().sum(dim=1, keepdim=True)).clip(0) + EQUAL
+        near = (
+            TIE * (least + some.square().sum(dim=1, keepdim=True)).clip(0)
+            + keys.shape[1] * EQUAL**2
+        )
         best = keys[first[:, 0]]
         several = (distances < least + near).sum(dim=1) > 1
         shares = (1 - (distances[several] - least[several]) / near[several]).clip(0)
