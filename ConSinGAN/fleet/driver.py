@@ -12,7 +12,7 @@ from ConSinGAN.errors import ConSinGANError
 from ConSinGAN.fleet.cluster import Cluster
 from ConSinGAN.fleet.engine import Ending, Engine, Job, Work
 from ConSinGAN.fleet.lease import Lease
-from ConSinGAN.fleet.ledger import NAME, Ledger
+from ConSinGAN.fleet.ledger import Ledger
 from ConSinGAN.fleet.place import INNER, Place
 from ConSinGAN.fleet.signals import stop_signals
 from ConSinGAN.fleet.view import View
@@ -109,7 +109,7 @@ def write_down(
 
 def say_how_it_ended(ledger: Ledger, what: str, exit_code: int | None) -> None:
     """Raise Failed or Halted if there is something to say; first list what failed."""
-    counted, failed, path = ledger.count(), ledger.failed(), ledger.folder / NAME
+    counted, failed, path = ledger.count(), ledger.failed(), ledger.path
     total = sum(counted.values())
     for name, why in list(failed.items())[:LISTED]:
         console.say(f"failed: {name}: {why}", sys.stderr)

@@ -35,16 +35,19 @@ Entry = dict[str, Any]  # state, picture and what else is known of one run
 class Ledger:
     """The content of one fleet.yaml."""
 
-    def __init__(self, folder: Path, command: str, about: Mapping[str, Any]) -> None:
-        """about: what the runs have in common, their flags above all."""
-        self.folder, self.command, self.about = folder, command, dict(about)
+    def __init__(
+        self, folder: Path, command: str, about: Mapping[str, Any], name: str = NAME
+    ) -> None:
+        """about: what the runs have in common, their flags above all. name: of the file."""
+        self.folder, self.path = folder, folder / name
+        self.command, self.about = command, dict(about)
         self.entries: dict[str, Entry] = {}
         self._written, self._took, self._told = 0.0, 0.0, False
 
     @classmethod
-    def read(cls, folder: Path) -> Ledger | None:
+    def read(cls, folder: Path, name: str = NAME) -> Ledger | None:
         """That of a folder; None if there is none. Raises UsageError if it is damaged."""
-        path = folder / NAME
+        path = folder / name
         try:
             content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
         except FileNotFoundError:
@@ -59,7 +62,7 @@ class Ledger:
         if not isinstance(runs, dict) or not all(isinstance(e, dict) for e in runs.values()):
             raise UsageError(f"{path}: is not what this toolkit writes; move it away")
         about = {k: v for k, v in content.items() if k not in ("format", "command", "runs")}
-        ledger = cls(folder, str(content.get("command")), about)
+        ledger = cls(folder, str(content.get("command")), about, name)
         ledger.entries = {str(name): entry for name, entry in runs.items()}
         return ledger
 
@@ -84,7 +87,7 @@ class Ledger:
         content["runs"] = self.entries
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
         try:
-            write_atomic(self.folder / NAME, text.encode(), durable=at_once)
+            write_atomic(self.path, text.encode(), durable=at_once)
         except OSError as error:
             if not self._told:
                 log.warning("%s; the fleet goes on", describe(error))
@@ -99,18 +102,26 @@ def name_pictures(pictures: Iterable[Path], known: Mapping[str, str]) -> dict[st
     known: names that pictures have already, by path. Names differ in more than upper and lower
     case, and none begins with a dot.
     """
+    return name_all(((picture, picture.stem) for picture in pictures), known)
+
+
+def name_all(wanted: Iterable[tuple[Path, str]], known: Mapping[str, str]) -> dict[str, Path]:
+    """Names for paths, as `name_pictures` does; wanted: each path and the name that it would get.
+
+    known: names that paths have already.
+    """
     names: dict[str, Path] = {}
     taken = {name.casefold() for name in known.values()} | {NAME}
-    for picture in pictures:
-        name = known.get(str(picture))
+    for path, stem in wanted:
+        name = known.get(str(path))
         if name is None:
-            stem = picture.stem.lstrip(".")[:150].strip() or "picture"
+            stem = stem.lstrip(".")[:150].strip() or "picture"
             number, name = 1, stem
             while name.casefold() in taken:
                 number += 1
                 name = f"{stem}_{number}"
             taken.add(name.casefold())
-        names[name] = picture
+        names[name] = path
     return names
 
 
@@ -136,10 +147,10 @@ def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: Path) 
         log.info("--%s was %s last time and is %s from here on", name, *texts)
 
 
-def digest(path: str) -> str:
-    """The checksum of a file that flags name. Raises UsageError if it cannot be read."""
+def digest(path: str, flag: str = "config") -> str:
+    """The checksum of a file that a flag names. Raises UsageError if it cannot be read."""
     try:
         return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"`config` {path}: cannot be read: {reason}") from error
+        raise UsageError(f"`{flag}` {path}: cannot be read: {reason}") from error

@@ -68,10 +68,13 @@ class Place:
             raise ConSinGANError(f"{self.run(name)}: is being worked at by {holder}") from None
 
     @contextlib.contextmanager
-    def driving(self) -> Iterator[lease.Lease]:
-        """Hold the lease on the whole folder. Raises UsageError if another fleet works there."""
+    def driving(self, name: str = "driver") -> Iterator[lease.Lease]:
+        """Hold the lease on the whole folder. Raises UsageError if another fleet works there.
+
+        name: of the lease; work of different kinds can go on side by side.
+        """
         try:
-            with lease.hold(self.folder / INNER / "driver", seconds=1.5 * lease.EXPIRY) as held:
+            with lease.hold(self.folder / INNER / name, seconds=1.5 * lease.EXPIRY) as held:
                 yield held
         except lease.Taken as holder:
             raise UsageError(
