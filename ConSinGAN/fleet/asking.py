@@ -39,29 +39,18 @@ OURS = {  # flags of an evaluation that a fleet gives itself, and what to type i
 HARMLESS = ("not_cuda", "max_megapixels")  # answers do not depend on them
 
 
-def make_parser(description: str | None, command: str) -> argparse.ArgumentParser:
-    """All flags."""
-    parser = ask.make_parser(description)
-    parser.prog = f"python -m ConSinGAN.fleet {command}"
-    parser.add_argument(
-        "runs", metavar="RUNS", nargs="+",
-        help="run directories, folders of them (all finished ones), or patterns",
-    )  # fmt: skip
-    options.add_flags(parser)
-    return parser
-
-
 @dataclass(frozen=True)
 class Command:
     """A question that is put to many models.
 
-    what: is being done, in a word. draws: whether it writes pictures of each. given: flags that it
-    adds. refused: flags that it does not take, and why. is_there: whether what a record tells is
-    still so.
+    what: is being done, in a word. where: it is written, for the help. draws: whether it writes
+    pictures of each. given: flags that it adds. refused: flags that it does not take, and why.
+    is_there: whether what a record tells is still so.
     """
 
     name: str
     what: str
+    where: str
     draws: bool
     work: Work
     given: Mapping[str, Any]
@@ -89,6 +78,23 @@ class Answers:
     def pictures(self, name: str, content: Mapping[str, Any]) -> list[Path]:
         """The small pictures that a record has."""
         return self.records.pictures(name, content)
+
+
+def make_parser(description: str | None, command: Command) -> argparse.ArgumentParser:
+    """All flags; those that it does not take are known, so that it can say why, but not shown."""
+    parser = ask.make_parser(description)
+    parser.prog = f"python -m ConSinGAN.fleet {command.name}"
+    for action in parser._actions:
+        if action.dest in {**OURS, **command.refused}:
+            action.help = argparse.SUPPRESS
+        elif action.dest == "output_dir":
+            action.help = command.where
+    parser.add_argument(
+        "runs", metavar="RUNS", nargs="+",
+        help="run directories, folders of them (all finished ones), or patterns",
+    )  # fmt: skip
+    options.add_flags(parser)
+    return parser
 
 
 def put(command: Command, flags: Mapping[str, Any], show: Callable[[Answers], None]) -> Answers:

@@ -15,7 +15,7 @@ COLUMNS, PER_PAGE = 5, 100
 
 def make_parser() -> argparse.ArgumentParser:
     """All flags."""
-    return asking.make_parser(__doc__, "draw")
+    return asking.make_parser(__doc__, COMMAND)
 
 
 def _is_there(record: Mapping[str, Any]) -> bool:
@@ -24,8 +24,9 @@ def _is_there(record: Mapping[str, Any]) -> bool:
 
 
 COMMAND = asking.Command(
-    name="draw", what="drawing", draws=True, work=artist.draw, given={},
-    refused={"metrics": "the command `metrics` measures"}, is_there=_is_there,
+    name="draw", what="drawing", draws=True, work=artist.draw, given={}, is_there=_is_there,
+    where="where to write, a folder for each run (default: Evaluation in each run directory)",
+    refused=dict.fromkeys(("metrics", "inception_weights"), "`fleet metrics` is what measures"),
 )  # fmt: skip
 
 

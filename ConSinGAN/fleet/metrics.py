@@ -22,11 +22,12 @@ SHOWN = (  # on the sheet, a line each
 
 def make_parser() -> argparse.ArgumentParser:
     """All flags."""
-    return asking.make_parser(__doc__, "metrics")
+    return asking.make_parser(__doc__, COMMAND)
 
 
 COMMAND = asking.Command(
     name="metrics", what="measuring", draws=False, work=artist.measure, given={"metrics": True},
+    where="where to write the tables (default: the folder of runs)",
     refused={"metrics": "it is what this command does; leave it away"},
     is_there=lambda record: isinstance(record.get("metrics"), dict),
 )  # fmt: skip
