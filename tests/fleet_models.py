@@ -17,11 +17,13 @@ WORKERS = FleetConfig(workers=2)
 
 
 @pytest.fixture(scope="module")
-def ray_here() -> Iterator[cluster.Cluster]:
-    """Ray, started once for a module's tests."""
+def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cluster.Cluster]:
+    """Ray, started once for a module's tests; neither it nor they find weights of torchvision."""
     pytest.importorskip("ray")
-    with cluster.connected(WORKERS) as there:
-        yield there
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        with cluster.connected(WORKERS) as there:
+            yield there
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_bad_ones_fail_alone(
     ("words", "says"),
     [
         (["nowhere"], "nowhere: there is no such run directory"),
-        (["."], "there is no finished run in this folder"),
+        (["runs/deep/a/1"], "there is no finished run in this folder"),
         (["none*"], "none*: no finished run is called so"),
         (["runs", "--task", "cooking"], "--task"),
         (["runs", "--tile", "-3"], "--tile must be at least"),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ConSinGAN import ask
 from ConSinGAN.fleet import __main__, metrics, sheet, table
+from ConSinGAN.fleet.driver import Failed
 from ConSinGAN.hardware import keeping_threads
 from ConSinGAN.metrics.report import Report, measure_model
 
@@ -39,7 +40,7 @@ def measured(run: Path, **more: Any) -> Report:
     return measure_model(*ask.prepare(options))
 
 
-@pytest.mark.usefixtures("joined", "torch_home")
+@pytest.mark.usefixtures("joined")
 def test_the_table_holds_the_same_numbers(
     trained: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -68,10 +69,12 @@ def test_the_table_holds_the_same_numbers(
     with Image.open(folder / "metrics.png") as page:
         pixels = np.asarray(page.convert("L"))
         assert page.width == 2 * (4 * (sheet.SIDE + sheet.GAP) - sheet.GAP) + 3 * sheet.EDGE
-    assert [pixels[:, left : left + 140].std() > 20 for left in (12, 160, 310, 460)] == [True] * 4
+    step = sheet.SIDE + sheet.GAP
+    for left in range(sheet.EDGE, sheet.EDGE + 4 * step, step):
+        assert pixels[:, left : left + sheet.SIDE].std() > 20
 
 
-@pytest.mark.usefixtures("joined", "torch_home")
+@pytest.mark.usefixtures("joined")
 def test_nothing_is_measured_twice(
     trained: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,7 +100,7 @@ def test_nothing_is_measured_twice(
     assert (out / "metrics.csv").read_bytes() == first
     config = (folder / "b/config.yaml").read_bytes()
     (folder / "b/config.yaml").write_bytes(config + b"\n")  # it was changed, and says so
-    with pytest.raises(Exception, match="1 of 2 are done, 1 failed"):
+    with pytest.raises(Failed, match="1 of 2 are done, 1 failed"):
         again()
     assert list(rows(out)) == ["a"]
     assert "* b: " in (out / "metrics.md").read_text(encoding="utf-8")
@@ -108,7 +111,7 @@ def test_nothing_is_measured_twice(
     assert not list(folder.glob("*/Evaluation"))
 
 
-@pytest.mark.usefixtures("joined", "torch_home")
+@pytest.mark.usefixtures("joined")
 def test_bad_ones_fail_alone(
     trained: Callable[[str], Path], tmp_path: Path, script: Callable[..., Outcome]
 ) -> None:

@@ -43,5 +43,8 @@ def show(answers: asking.Answers) -> None:
     """Write the contact sheet."""
     from ConSinGAN.fleet import sheet
 
-    cells = [sheet.Cell(name, answers.pictures(name, known)) for name, known in answers.all()]
+    cells = []
+    for name, known in answers.all():
+        pictures = answers.pictures(name, known)
+        cells.append(sheet.Cell(name, pictures, [] if pictures else ["(no still to show)"]))
     sheet.write_pages(answers.home / SHEET, cells, COLUMNS, PER_PAGE)

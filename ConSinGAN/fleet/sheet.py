@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 SIDE = 144  # pixels of a picture's longer side
-GAP = 6  # between pictures
-EDGE = 12  # between cells
+GAP = 4  # between pictures
+EDGE = 26  # between cells
 LINE = 17  # height of a line of text
-SIZE = 13  # of letters
+SIZE = 12  # of letters
 INK, GREY = (20, 20, 20), (95, 95, 95)
 MAX_PIXELS = 60_000_000  # of a picture that is made small in memory
 
@@ -100,7 +101,7 @@ def _row(cells: Sequence[Cell], columns: int, width: int) -> Image.Image:
     lines = max(len(cell.lines) for cell in cells)
     size = (columns * (width + EDGE) + EDGE, tall + GAP + (1 + lines) * LINE + EDGE)
     row = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(row), ImageFont.load_default(SIZE)
+    draw, font = ImageDraw.Draw(row), _font()
     for index, (cell, images) in enumerate(zip(cells, opened, strict=True)):
         left = EDGE + index * (width + EDGE)
         for number, image in enumerate(images):
@@ -124,7 +125,16 @@ def _open(path: Path) -> Image.Image:
         return Image.new("RGB", (SIDE, SIDE // 2), (220, 220, 220))
 
 
-def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib and has the letters of many languages."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+    return ImageFont.truetype(str(path), SIZE)
+
+
+def _fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """A line, shortened until it fits."""
     if font.getlength(text) <= width:
         return text
