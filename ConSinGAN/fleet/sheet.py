@@ -103,9 +103,10 @@ def _row(cells: Sequence[Cell], columns: int, width: int) -> Image.Image:
     row = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(row), _font()
     for index, (cell, images) in enumerate(zip(cells, opened, strict=True)):
-        left = EDGE + index * (width + EDGE)
-        for number, image in enumerate(images):
-            row.paste(image, (left + number * (SIDE + GAP), tall - image.height))
+        left = right = EDGE + index * (width + EDGE)
+        for image in images:
+            row.paste(image, (right, tall - image.height))
+            right += image.width + GAP
         for number, (text, ink) in enumerate(_texts(cell)):
             place = (left, tall + GAP + number * LINE)
             draw.text(place, _fitted(text, font, width), fill=ink, font=font)
