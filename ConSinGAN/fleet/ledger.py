@@ -60,7 +60,7 @@ class Ledger:
         good = isinstance(content, dict) and content.get("format") == FORMAT
         runs = content.get("runs") if good else None
         if not isinstance(runs, dict) or not all(isinstance(e, dict) for e in runs.values()):
-            raise UsageError(f"{path}: is not what this toolkit writes; move it away")
+            raise UsageError(f"{path}: is not what a fleet writes; move it away")
         about = {k: v for k, v in content.items() if k not in ("format", "command", "runs")}
         ledger = cls(folder, str(content.get("command")), about, name)
         ledger.entries = {str(name): entry for name, entry in runs.items()}
