@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from ConSinGAN import lock
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import UsageError
-from ConSinGAN.files import write_atomic
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import UsageError, describe
-from ConSinGAN.files import write_atomic
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ConSinGAN import saved
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import ConSinGANError, UsageError
-from ConSinGAN.files import write_atomic
 from ConSinGAN.fleet import lease
 
 INNER = ".fleet"  # the folder's own things: who it is, leases, tracebacks

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from ConSinGAN.files import write_atomic
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.fleet.place import INNER
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ConSinGAN.files import write_atomic
+from ConSinGAN.atomic import write_atomic
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ConSinGAN.files import write_atomic
+from ConSinGAN.atomic import write_atomic
 
 SETTINGS = ("task", "num_samples", "seed", "device")  # of the measuring, said above the table
 NAMED = 3  # runs that a note names

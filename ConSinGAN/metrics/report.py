@@ -16,9 +16,9 @@ import yaml
 from torch import Tensor, nn
 
 from ConSinGAN import console, hardware, images
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.evaluation import EvalConfig, MetricsConfig
-from ConSinGAN.files import write_atomic
 from ConSinGAN.metrics import networks, patches
 from ConSinGAN.pictures import decode
 from ConSinGAN.pictures.finding import find_pictures
