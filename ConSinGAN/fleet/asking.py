@@ -22,7 +22,7 @@ from ConSinGAN.fleet import cluster, driver, options, runs
 from ConSinGAN.fleet.artist import Question
 from ConSinGAN.fleet.engine import Job, Work
 from ConSinGAN.fleet.ledger import Ledger, digest, name_all
-from ConSinGAN.fleet.place import Place
+from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.records import Records, key_of
 from ConSinGAN.options import PATHS, field_of
 from ConSinGAN.pictures import formats
@@ -121,7 +121,7 @@ def put(command: Command, flags: Mapping[str, Any], show: Callable[[Answers], No
         log.info("%d of %d are done already", done, len(names))
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(cluster.connected(fleet)) if done < len(names) else None
-        place = Place.prepare(home, secrets.token_hex(8))
+        place = FolderPlace.prepare(home, secrets.token_hex(8))
         lease = stack.enter_context(place.driving(f"driver_{command.name}"))
         common = {**flags, **command.given, "threads": fleet.threads_per_run}
         if there is not None and not there.gpus_per_run:
@@ -172,14 +172,14 @@ def _absolute(name: str, value: Any) -> Any:
 
 def _look(command: Command, home: Path, found: Sequence[Path], flags: Mapping[str, Any]) -> Answers:
     """What is asked, and what of it is known already; nothing is written."""
-    old = Ledger.read(home, f"{command.name}.yaml")
+    old = Ledger.read(FolderPlace(home), f"{command.name}.yaml")
     about, before = (old.about, old.entries) if old else ({}, {})
     told, records = _telling(flags), Records(home, command.name)
     known = {str(entry.get("run")): name for name, entry in before.items()}
     known = {**(about.get("others") or {}), **known}
     named = name_all(((run, runs.short_name(run)) for run in found), known)
     others = {run: name for run, name in known.items() if name not in named}
-    ledger = Ledger(home, command.name, {"flags": told}, f"{command.name}.yaml")
+    ledger = Ledger(FolderPlace(home), command.name, {"flags": told}, f"{command.name}.yaml")
     if others:  # whose names are taken, of drawings that lie here
         ledger.about["others"] = others
     keys: dict[str, str] = {}

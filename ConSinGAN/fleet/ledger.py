@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import UsageError, describe
+from ConSinGAN.fleet.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +36,20 @@ class Ledger:
     """The content of one fleet.yaml."""
 
     def __init__(
-        self, folder: Path, command: str, about: Mapping[str, Any], name: str = NAME
+        self, place: Place, command: str, about: Mapping[str, Any], name: str = NAME
     ) -> None:
         """about: what the runs have in common, their flags above all. name: of the file."""
-        self.folder, self.path = folder, folder / name
+        self.place, self.name = place, name
         self.command, self.about = command, dict(about)
         self.entries: dict[str, Entry] = {}
         self._written, self._took, self._told = 0.0, 0.0, False
 
     @classmethod
-    def read(cls, folder: Path, name: str = NAME) -> Ledger | None:
-        """That of a folder; None if there is none. Raises UsageError if it is damaged."""
-        path = folder / name
+    def read(cls, place: Place, name: str = NAME) -> Ledger | None:
+        """That of a place; None if there is none. Raises UsageError if it is damaged."""
+        path = place.spell(name)
         try:
-            content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+            content = yaml.load(place.read(name).decode("utf-8"), _Loader)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -59,10 +59,12 @@ class Ledger:
             ) from error
         good = isinstance(content, dict) and content.get("format") == FORMAT
         runs = content.get("runs") if good else None
-        if not isinstance(runs, dict) or not all(isinstance(e, dict) for e in runs.values()):
+        if not isinstance(runs, dict) or not all(
+            isinstance(entry, dict) and is_name(str(run)) for run, entry in runs.items()
+        ):
             raise UsageError(f"{path}: is not what a fleet writes; move it away")
         about = {k: v for k, v in content.items() if k not in ("format", "command", "runs")}
-        ledger = cls(folder, str(content.get("command")), about, name)
+        ledger = cls(place, str(content.get("command")), about, name)
         ledger.entries = {str(name): entry for name, entry in runs.items()}
         return ledger
 
@@ -77,6 +79,11 @@ class Ledger:
         """The names of what failed, and why."""
         return {n: e.get("why", "") for n, e in self.entries.items() if e["state"] == "failed"}
 
+    @property
+    def path(self) -> str:
+        """Where it is, as users name it."""
+        return self.place.spell(self.name)
+
     def write(self, at_once: bool = False) -> None:
         """Write it down; if that need not be at once, not too often. A full disk ends nothing."""
         start = time.monotonic()
@@ -87,13 +94,18 @@ class Ledger:
         content["runs"] = self.entries
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
         try:
-            write_atomic(self.path, text.encode(), durable=at_once)
+            self.place.write(self.name, text.encode(), durable=at_once)
         except OSError as error:
             if not self._told:
                 log.warning("%s; the fleet goes on", describe(error))
             self._told = True
         self._written = time.monotonic()
         self._took = self._written - start
+
+
+def is_name(name: str) -> bool:
+    """Whether it can name a run: a folder of its own beside the others, not hidden."""
+    return bool(name) and not name.startswith(".") and not set(name) & set("/\0")
 
 
 def name_pictures(pictures: Iterable[Path], known: Mapping[str, str]) -> dict[str, Path]:
@@ -125,7 +137,7 @@ def name_all(wanted: Iterable[tuple[Path, str]], known: Mapping[str, str]) -> di
     return names
 
 
-def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: Path) -> None:
+def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: str) -> None:
     """Compare a fleet's flags with those of last time.
 
     Harmless ones may differ, and that is told. Raises UsageError, naming the flag, for another.

@@ -12,6 +12,7 @@ from pathlib import Path
 from ConSinGAN import saved
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet.ledger import Ledger
+from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.pictures.finding import natural
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def _runs_of(path: Path, folders: dict[Path, None]) -> list[Path]:
 
 def _inside(folder: Path) -> Iterator[tuple[Path, bool]]:
     """All runs of a folder, and whether they are known to be finished."""
-    ledger = Ledger.read(folder)
+    ledger = Ledger.read(FolderPlace(folder))
     named = {folder / n: e["state"] == "done" for n, e in ledger.entries.items()} if ledger else {}
     there = {run: done for run, done in named.items() if (run / saved.CONFIG).is_file()}
     if there:
