@@ -182,6 +182,38 @@ class Window(NamedTuple):
         rows, columns = place.rows, place.columns
         return cls(rows.first, columns.first, rows.num, columns.num)
 
+    def moved(self, rows: int, columns: int) -> Window:
+        """The same, so many pixels further down and to the right."""
+        return self._replace(top=self.top + rows, left=self.left + columns)
+
+    def grown(self, border: int, area: Window) -> Window:
+        """With `border` more pixels on each side, where the area has them."""
+        top, left = max(self.top - border, area.top), max(self.left - border, area.left)
+        bottom = min(self.top + self.height + border, area.top + area.height)
+        right = min(self.left + self.width + border, area.left + area.width)
+        return Window(top, left, bottom - top, right - left)
+
+    def joined(self, other: Window) -> Window:
+        """The smallest one that holds both."""
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        bottom = max(self.top + self.height, other.top + other.height)
+        right = max(self.left + self.width, other.left + other.width)
+        return Window(top, left, bottom - top, right - left)
+
+    def common(self, other: Window) -> Window | None:
+        """What both have in common."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + self.height, other.top + other.height)
+        right = min(self.left + self.width, other.left + other.width)
+        return (
+            Window(top, left, bottom - top, right - left) if top < bottom and left < right else None
+        )
+
+    def cut(self, there: Window) -> tuple[slice, slice]:
+        """Which rows and columns it is of the pixels of a window that holds it."""
+        top, left = self.top - there.top, self.left - there.left
+        return slice(top, top + self.height), slice(left, left + self.width)
+
     def of(self, place: Place) -> Place:
         """This part of a whole. Raises ValueError if it is not inside."""
         parts = []

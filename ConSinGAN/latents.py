@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ConSinGAN.frame import Axis, Frame, Place
+from ConSinGAN.frame import Axis, Frame, Place, Window
 from ConSinGAN.generators.base import Generator
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.noise import DrawingStreams, Field, Purpose
@@ -105,6 +105,18 @@ def cut(picture: Tensor, place: Place) -> Tensor:
         return picture
     rows, columns = (_numbers(axis, picture.device) for axis in (place.rows, place.columns))
     return picture[..., rows[:, None], columns]
+
+
+def put(maps: Tensor, there: Window, known: Tensor, own: Window) -> Tensor:
+    """The maps of a window `there`, but what is known of another, in its place: (1, C, h, w)."""
+    both = there.common(own)
+    if both is None:
+        return maps
+    rows, columns = both.cut(there)
+    known_rows, known_columns = both.cut(own)
+    maps = maps.clone()
+    maps[..., rows, columns] = known[..., known_rows, known_columns].to(maps)
+    return maps
 
 
 def _numbers(axis: Axis, device: torch.device) -> Tensor:

@@ -153,6 +153,14 @@ class ImageModel:
         """A drawing, or a window of it, in tiles; see `tiles.draw_tiled`."""
         return tiles.draw_tiled(self.generator, self.noise_amp, latents, frame, tile, window, name)
 
+    def drawing(
+        self, latents: Latents, frame: Frame, tile: int, name: str = "picture"
+    ) -> TiledPicture:
+        """A drawing in tiles or, if `tile` is 0, whole and in one; both are read alike."""
+        if tile:
+            return self.draw_tiled(latents, frame, tile, name=name)
+        return TiledPicture.of(self.draw(latents(frame), frame), Window.all(frame.places[-1]))
+
     def sample(
         self,
         num: int = 1,

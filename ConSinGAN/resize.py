@@ -59,22 +59,6 @@ def _resize_taps(num_in: int, outputs: range, scale: float) -> tuple[np.ndarray,
     return np.minimum(mirrored, 2 * num_in - 1 - mirrored), weights
 
 
-def _resize_in_bands(image: Tensor, out: tuple[int, int], scales: tuple[float, float]) -> Tensor:
-    """`resize` of a large picture, some rows at a time, so that nothing else is large."""
-    height, width = image.shape[-2:]
-    result = torch.empty((*image.shape[:-2], *out), dtype=torch.float32)
-    for top in range(0, out[0], BAND):
-        rows = range(top, min(top + BAND, out[0]))
-        start, matrix = _resize_band(height, rows, scales[0])
-        band = matrix @ image[..., start : start + matrix.shape[1], :].cpu().double()
-        for left in range(0, out[1], BAND):
-            columns = range(left, min(left + BAND, out[1]))
-            start, matrix = _resize_band(width, columns, scales[1])
-            part = band[..., start : start + matrix.shape[1]] @ matrix.T
-            result[..., rows.start : rows.stop, columns.start : columns.stop] = part
-    return result
-
-
 @lru_cache(maxsize=256)
 def _resize_band(num_in: int, outputs: range, scale: float) -> tuple[int, Tensor]:
     """Some rows of `resize_matrix` from the first column on that they use: its number, and they."""
@@ -83,6 +67,58 @@ def _resize_band(num_in: int, outputs: range, scale: float) -> tuple[int, Tensor
     matrix = np.zeros((len(outputs), int(taps.max()) + 1 - start))
     np.add.at(matrix, (np.arange(len(outputs))[:, None], taps - start), weights)
     return start, torch.from_numpy(matrix)
+
+
+Part = tuple[int, int, int, int]  # top, left, height, width
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """`resize` from one size (h, w) to another, of which any part can be computed alone.
+
+    scales: of rows and columns; None: those of the sizes.
+    """
+
+    source: tuple[int, int]
+    target: tuple[int, int]
+    scales: tuple[float, float] | None = None
+
+    def needs(self, wanted: Part) -> Part:
+        """The part of the source that a part of the target is computed from."""
+        first, num = [], []
+        for axis in (0, 1):
+            outputs = range(wanted[axis], wanted[axis] + wanted[axis + 2])
+            taps, _ = _resize_taps(self.source[axis], outputs, self._scales[axis])
+            first.append(int(taps.min()))
+            num.append(int(taps.max()) + 1 - first[-1])
+        return first[0], first[1], num[0], num[1]
+
+    def part(self, image: Tensor, there: Part, wanted: Part, clamp: bool = True) -> Tensor:
+        """A part of the target, from a part of the source (N, C, *there[2:]) that has its `needs`.
+
+        Some rows at a time, so that nothing else is large.
+        """
+        top, left, height, width = wanted
+        result = torch.empty((*image.shape[:-2], height, width), dtype=torch.float32)
+        for y in range(top, top + height, BAND):
+            rows = range(y, min(y + BAND, top + height))
+            start, matrix = _resize_band(self.source[0], rows, self._scales[0])
+            start -= there[0]
+            band = matrix @ image[..., start : start + matrix.shape[1], :].cpu().double()
+            for x in range(left, left + width, BAND):
+                columns = range(x, min(x + BAND, left + width))
+                start, matrix = _resize_band(self.source[1], columns, self._scales[1])
+                start -= there[1]
+                part = band[..., start : start + matrix.shape[1]] @ matrix.T
+                result[..., y - top : rows.stop - top, x - left : columns.stop - left] = part
+        result = result.to(image.device)
+        return result.clamp_(-1, 1) if clamp else result
+
+    @property
+    def _scales(self) -> tuple[float, float]:
+        if self.scales is not None:
+            return self.scales
+        return self.target[0] / self.source[0], self.target[1] / self.source[1]
 
 
 def resize(
@@ -104,8 +140,8 @@ def resize(
     else:
         out, scales = size, (size[0] / height, size[1] / width)
     if max(height * out[0], width * out[1]) > LARGE:
-        large = _resize_in_bands(image, out, scales).to(image.device)
-        return large.clamp_(-1, 1) if clamp else large
+        everything = Resizing((height, width), out, scales)
+        return everything.part(image, (0, 0, height, width), (0, 0, *out), clamp)
     result = image.cpu().double()  # not every device has float64
     if scales[0] != 1:
         result = torch.from_numpy(resize_matrix(height, out[0], scales[0])) @ result

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from ConSinGAN.frame import Frame, Size, Window
 from ConSinGAN.generators.base import Generator
 from ConSinGAN.latents import Latents
 from ConSinGAN.norms import Moments, Norms
+from ConSinGAN.pyramid import size_of
+from ConSinGAN.resize import Resizing
 
 SMALLEST = 16  # pixels a side of a tile: smaller ones are drawn for the sake of their margins
 USUAL = 256  # likewise, where nothing is said
@@ -33,7 +36,10 @@ class TiledPicture:
     """A picture that is drawn as it is read: a frame of a `Drawing`, in the place of a tensor.
 
     area: its pixels. paint: draws a window inside, (1, C, h, w) in [-1, 1]. prepare: is called
-    once, before the first. name: in lines of progress.
+    before the first, and does nothing from the second time on. name: in lines of progress.
+
+    What is changed of it is such a picture again; so what changes a whole drawing, which is one
+    window, is the same code.
     """
 
     area: Window
@@ -41,7 +47,18 @@ class TiledPicture:
     paint: Callable[[Window], Tensor]
     prepare: Callable[[], None] = lambda: None
     name: str = "picture"
-    _prepared: bool = False
+
+    @classmethod
+    def of(cls, picture: Tensor, area: Window | None = None) -> TiledPicture:
+        """A picture (1, C, h, w) that is there already, in one window."""
+        height, width = size_of(picture)
+        there = area or Window(0, 0, height, width)
+
+        def paint(window: Window) -> Tensor:
+            rows, columns = window.cut(there)
+            return picture[..., rows, columns]
+
+        return cls(there, max(height, width), paint)
 
     @property
     def size(self) -> Size:
@@ -50,14 +67,62 @@ class TiledPicture:
 
     def then(self, change: Callable[[Window, Tensor], Tensor]) -> TiledPicture:
         """The picture with every window changed in turn: (its place, its pixels) to its pixels."""
-        paint = self.paint
-        return replace(self, paint=lambda window: change(window, paint(window)))
+        return self.near(0, lambda window, there, pixels: change(window, pixels))
+
+    def near(self, reach: int, change: Callable[[Window, Window, Tensor], Tensor]) -> TiledPicture:
+        """The picture with every window changed by what is up to `reach` pixels around it.
+
+        change: (a window, as much around it, the pixels of that) to the window's pixels.
+        """
+
+        def paint(window: Window) -> Tensor:
+            there = window.grown(reach, self.area)
+            return change(window, there, self.paint(there))
+
+        return replace(self, paint=paint)
+
+    def changed_coarsely(
+        self, size: Size, reach: int, change: Callable[[Window, Tensor], Tensor],
+        scales: tuple[float, float] | None = None,
+    ) -> TiledPicture:  # fmt: skip
+        """The picture, moved by what a copy of it that is reduced to `size` (h, w) is moved by.
+
+        change: (a window of the copy, counted from its corner, its pixels) to what is added to
+        them. reach: how far around it, in pixels of the copy, a pixel's surroundings decide that.
+        scales: of the copy, as in `Resizing`.
+        """
+        down, up = Resizing(self.size, size, scales), Resizing(size, self.size)
+        everything = Window(0, 0, *size)
+
+        def paint(window: Window) -> Tensor:
+            wanted = window.moved(-self.area.top, -self.area.left)
+            coarse = Window(*up.needs(wanted)).grown(reach, everything)
+            there = Window(*down.needs(coarse)).joined(wanted)
+            pixels = self.paint(there.moved(self.area.top, self.area.left))
+            added = change(coarse, down.part(pixels, there, coarse))
+            rows, columns = wanted.cut(there)
+            added = up.part(added, coarse, wanted, clamp=False)
+            return (pixels[..., rows, columns] + added).clamp(-1, 1)
+
+        return replace(self, paint=paint)
+
+    def after(self, preparation: Callable[[], object]) -> TiledPicture:
+        """The same; `preparation` is called before it is drawn, and may read what this is."""
+        prepare = self.prepare
+
+        def both() -> None:
+            prepare()
+            preparation()
+
+        return replace(self, prepare=both)
+
+    def at_hand(self) -> TiledPicture:
+        """The same; if it is one window, drawn now, so that it can be read more than once."""
+        return self if self.tile < max(self.size) else TiledPicture.of(self.tensor(), self.area)
 
     def tiles(self) -> Iterator[tuple[Window, Tensor]]:
         """All windows and their pixels, row by row of tiles."""
-        if not self._prepared:
-            self.prepare()
-            self._prepared = True
+        self.prepare()
         places = list(windows(self.area, self.tile))
         for window in _watched(places, self.name):
             yield window, self.paint(window)
@@ -77,6 +142,8 @@ class TiledPicture:
         """The whole picture, (1, C, h, w): it needs the memory that tiles save."""
         whole: Tensor | None = None
         for window, pixels in self.tiles():
+            if window == self.area:
+                return pixels
             if whole is None:
                 whole = pixels.new_empty((*pixels.shape[:2], *self.size))
             top, left = window.top - self.area.top, window.left - self.area.left
@@ -153,7 +220,9 @@ def draw_tiled(
     """
     norms = Norms()
 
+    @cache
     def prepare() -> None:
+        norms.known.clear()  # if it was interrupted
         for statistics in _passes(generator, amplitudes, latents, frame, tile, norms, name):
             norms.known.append(statistics)
 

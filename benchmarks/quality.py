@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from ConSinGAN import console, launch  # noqa: E402
+from ConSinGAN.atomic import write_atomic  # noqa: E402
 from ConSinGAN.errors import UsageError, run_script  # noqa: E402
-from ConSinGAN.files import write_atomic  # noqa: E402
 from ConSinGAN.fleet import sweep, train  # noqa: E402
 from ConSinGAN.fleet.findings import TABLE  # noqa: E402
 from ConSinGAN.fleet.grid import Setting  # noqa: E402

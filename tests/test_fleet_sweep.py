@@ -309,12 +309,12 @@ def test_other_flags_than_last_time_are_refused(
     """Told by the folder's books; no cluster is needed to see it."""
     from ConSinGAN.errors import UsageError
     from ConSinGAN.fleet import sweeping
-    from ConSinGAN.fleet.place import Place
+    from ConSinGAN.fleet.place import FolderPlace
 
     folder, found = tmp_path / "D", []
 
     def only_books(sweep: sweeping.Sweep, _: object, folder: Path) -> list[table.Outcome]:
-        sweeping.open_ledger(sweep, Place.prepare(folder, "mark"), sweep.trials())
+        sweeping.open_ledger(sweep, FolderPlace.prepare(folder, "mark"), sweep.trials())
         raise UsageError("as far as this")
 
     monkeypatch.setattr(sweep, "carry_out", only_books)

@@ -14,9 +14,10 @@ import ConSinGAN
 import evaluate_model
 from ConSinGAN import images
 from ConSinGAN.errors import UsageError
-from ConSinGAN.frame import Axis, Frame, interpolation
+from ConSinGAN.frame import Axis, Frame, Window, interpolation
 from ConSinGAN.tasks import _surroundings
 from ConSinGAN.tasks.outpainting import canvas, latents
+from ConSinGAN.tiles import TiledPicture
 
 MODES = ("generation", "retarget", "animation")
 
@@ -41,7 +42,7 @@ def test_known_pixels_stay_and_latents_differ(mode: str, trained: Callable[[str]
     assert (known[band:-band, band:] == real[band:-band, band:]).all()
     assert (known[band:-band, -1] == real[band:-band, -1]).all()  # nothing was added there
     frame = canvas(model, extend)  # models that have learned nothing draw much the same of them
-    first, second = (latents(model, frame, 0, number) for number in (0, 1))
+    first, second = (latents(model, frame, 0, number)(frame) for number in (0, 1))
     assert not any(map(torch.equal, first, second))
 
 
@@ -49,7 +50,7 @@ def test_the_anchor_keeps_its_place(trained: Callable[[str], Path]) -> None:
     model = ConSinGAN.load(trained("generation"), precision="fp32")
     frame = canvas(model, (5, 6, 7, 8))
     assert frame.size == (model.sizes[-1][0] + 12, model.sizes[-1][1] + 14)
-    for stage, noise in enumerate(latents(model, frame, 0, 0)):
+    for stage, noise in enumerate(latents(model, frame, 0, 0)(frame)):
         own, whole = (model.generator.noise_window(stage, f) for f in (model.frame, frame))
         top, left = own.top - whole.top, own.left - whole.left
         known = noise[..., top : top + own.height, left : left + own.width]
@@ -87,8 +88,8 @@ def test_surroundings_hold_the_picture(margins: tuple[int, int, int, int]) -> No
     assert torch.equal(first[..., above : above + 24, left : left + 36], picture)
     assert not torch.equal(first, second)
     assert first.abs().max() <= 1 + 1e-5
-    mended = _surroundings.mend(first, picture, margins)
-    joined = _surroundings.join(mended, picture, margins)
+    drawn = TiledPicture.of(first, Window(-above, -left, *size))
+    joined = _surroundings.join(_surroundings.mend(drawn, picture), picture).tensor()
     assert joined.shape == first.shape
     assert torch.isfinite(joined).all()
 
@@ -97,7 +98,7 @@ def test_large_pictures_are_mended_small(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(_surroundings, "MENDED_SIZE", 20)
     picture = picture_of(40, 60)
     drawn = torch.rand((1, 3, 50, 60), generator=torch.Generator().manual_seed(0)) * 2 - 1
-    mended = _surroundings.mend(drawn, picture, (10, 0, 0, 0))
+    mended = _surroundings.mend(TiledPicture.of(drawn, Window(-10, 0, 50, 60)), picture).tensor()
     assert mended.shape == drawn.shape
     assert not torch.equal(mended, drawn)
 
@@ -121,7 +122,7 @@ def test_outpainting_from_the_command_line(
         ["--extend", 0, 0, 0, 0],
         ["--extend", -1, 0, 0, 0],
         ["--extend", 10**9, 0, 0, 0],
-        ["--extend", 32768, 32768, 32768, 32768],
+        ["--extend", 32768, 32768, 32768, 32768, "--tile", 0],
         ["--extend", "nan", 0, 0, 0],
         ["--extend", 1.5, 0, 0, 0],
         ["--extend", 1, 2, 3],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ConSinGAN.files import write_atomic
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.fleet.record import NUM_SHOWN
 
 SIDE = 160  # pixels of a picture's longer side on a sheet, about

@@ -9,13 +9,13 @@ from typing import Any
 import yaml
 
 from ConSinGAN import launch, saved
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.config import SCHEMA
 from ConSinGAN.errors import ConSinGANError
-from ConSinGAN.files import write_atomic
 from ConSinGAN.fleet import outcomes as table
 from ConSinGAN.fleet.contact import Strip, write_sheet
 from ConSinGAN.fleet.outcomes import Outcome, Row
-from ConSinGAN.fleet.place import Place
+from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.record import SAMPLES
 from ConSinGAN.options import Scope
 
@@ -24,7 +24,7 @@ BEST = "best.yaml"
 
 
 def write_down(
-    outcomes: Sequence[Outcome], minimise: str, flags: Mapping[str, Any], place: Place
+    outcomes: Sequence[Outcome], minimise: str, flags: Mapping[str, Any], place: FolderPlace
 ) -> None:
     """Write all that is known into the sweep's folder. flags: of training, of all settings."""
     texts = {
@@ -70,7 +70,7 @@ def _makes_the_result(name: str) -> bool:
     return scope not in (Scope.HARMLESS, Scope.ROUNDING) and name not in OF_A_RUN
 
 
-def _write_sheet(picture: str, rows: Sequence[Row], place: Place) -> None:
+def _write_sheet(picture: str, rows: Sequence[Row], place: FolderPlace) -> None:
     strips = []
     for row in rows:
         shown = next((o for o in row.outcomes if o.state == "done"), None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ConSinGAN.files import write_atomic
+from ConSinGAN.atomic import write_atomic
 
 NAME = "sweep.yaml"
 SAMPLES = "sweep_samples.png"  # the first of the samples that were measured, side by side

@@ -15,6 +15,7 @@ from ConSinGAN import launch, modes
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet import grid, options, sweep_options, train
 from ConSinGAN.fleet.findings import TABLE
+from ConSinGAN.fleet.store import protocol_of
 from ConSinGAN.fleet.sweeping import Sweep, carry_out
 from ConSinGAN.registry import TASKS
 
@@ -43,7 +44,11 @@ def do(flags: Mapping[str, Any]) -> str:
     config, flags = sweep_options.split(flags)
     chosen = grid.read_grid(flags.pop("grid", []))
     pictures = train.find(flags.pop("pictures"))
-    folder = Path(flags.pop("output_dir", DEFAULT_FOLDER)).expanduser().absolute()
+    where = flags.pop("output_dir", DEFAULT_FOLDER)
+    if protocol_of(where) is not None or fleet.scratch is not None:
+        flag = "output_dir" if fleet.scratch is None else "scratch"
+        raise UsageError(f"`{flag}`: a sweep works in a folder, not in an object store")
+    folder = Path(where).expanduser().absolute()
     check(flags, pictures[0])
     settings = grid.settings_of(chosen, flags | {"input_name": str(pictures[0])})
     about = sweep_options.about(config) | flags | {"grid": grid.as_text(chosen)}

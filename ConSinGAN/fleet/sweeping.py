@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ConSinGAN.errors import UsageError
-from ConSinGAN.fleet import cluster, driver, findings, trainee
+from ConSinGAN.fleet import cluster, driver, findings
 from ConSinGAN.fleet.grid import Setting
 from ConSinGAN.fleet.ledger import NAME, Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.options import FleetConfig
 from ConSinGAN.fleet.outcomes import Outcome
-from ConSinGAN.fleet.place import INNER, Place
+from ConSinGAN.fleet.place import INNER, FolderPlace
 from ConSinGAN.fleet.signals import stop_signals
 from ConSinGAN.fleet.sweep_options import SweepConfig
 from ConSinGAN.fleet.trial import Trial
@@ -100,11 +100,11 @@ def carry_out(sweep: Sweep, fleet: FleetConfig, folder: Path) -> list[Outcome]:
             from ConSinGAN.fleet.tuning import Tuning
         except ImportError as error:  # Ray, but not what its Tune needs
             raise UsageError(cluster.MISSING) from error
-        place = Place.prepare(folder, secrets.token_hex(8))
+        place = FolderPlace.prepare(folder, secrets.token_hex(8))
         with place.driving() as lease:
             plan = sweep.trials()
             ledger = open_ledger(sweep, place, plan)
-            trainee.sweep_leftovers(place.folder)
+            place.sweep_leftovers()
             common = {"threads": fleet.threads_per_run}
             if not there.gpus_per_run:
                 common["not_cuda"] = True
@@ -141,7 +141,7 @@ def carry_out(sweep: Sweep, fleet: FleetConfig, folder: Path) -> list[Outcome]:
 
 
 def _trial(
-    sweep: Sweep, place: Place, picture: str, one: Outcome, common: Mapping[str, Any]
+    sweep: Sweep, place: FolderPlace, picture: str, one: Outcome, common: Mapping[str, Any]
 ) -> Trial:
     flags = {**sweep.flags, **one.setting.flags, "input_name": picture, "manualSeed": one.seed}
     stagewise = None if sweep.config.scheduler is None else sweep.config.minimise
@@ -160,18 +160,18 @@ def _found(one: Outcome, trial: Trial, ledger: Ledger, halving: Halving | None) 
     return one
 
 
-def open_ledger(sweep: Sweep, place: Place, plan: Mapping[str, Outcome]) -> Ledger:
+def open_ledger(sweep: Sweep, place: FolderPlace, plan: Mapping[str, Outcome]) -> Ledger:
     """The folder's ledger, with an entry for every trial.
 
     Raises UsageError, naming the flag, if what was begun there had other flags or pictures.
     """
-    given, path = dict(sweep.about), place.folder / NAME
+    given, path = dict(sweep.about), place.spell(NAME)
     if given.get("config") is not None:
         given["config"] = f"{given['config']} (sha-256 {digest(given['config'])})"
     pictures = {str(picture): _digest(picture) for picture in sweep.pictures}
-    ledger = Ledger.read(place.folder)
+    ledger = Ledger.read(place)
     if ledger is None:
-        ledger = Ledger(place.folder, COMMAND, {"flags": given, "pictures": pictures})
+        ledger = Ledger(place, COMMAND, {"flags": given, "pictures": pictures})
     elif ledger.command != COMMAND:
         raise UsageError(f"`output_dir`: {path} is of a {ledger.command}; name another folder")
     else:
@@ -195,7 +195,7 @@ def _digest(picture: Path) -> str:
         raise UsageError(f"picture {picture}: cannot be read: {error.strerror}") from error
 
 
-def _check_pictures(before: Mapping[str, str], now: Mapping[str, str], path: Path) -> None:
+def _check_pictures(before: Mapping[str, str], now: Mapping[str, str], path: str) -> None:
     for picture in [*before, *now]:
         if before.get(picture) == now.get(picture):
             continue

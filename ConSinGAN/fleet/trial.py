@@ -10,7 +10,7 @@ from typing import Any
 
 from ConSinGAN.fleet import trainee
 from ConSinGAN.fleet.board import Reporter
-from ConSinGAN.fleet.place import Place
+from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.record import Record
 
 Report = Callable[[dict[str, Any]], None]  # tells Tune, and does not return if that ends the trial
@@ -24,7 +24,7 @@ class Trial:
     stagewise: the metric to tell after every stage, if any.
     """
 
-    place: Place
+    place: FolderPlace
     name: str
     flags: Mapping[str, Any]
     num_samples: int

@@ -26,7 +26,7 @@ from ConSinGAN.fleet.board import BEAT, PATIENCE, Reporter
 from ConSinGAN.fleet.cluster import Cluster
 from ConSinGAN.fleet.driver import Books
 from ConSinGAN.fleet.engine import DEATHS, LOOK, Ending, Job, make_board, perform
-from ConSinGAN.fleet.place import INNER, Place
+from ConSinGAN.fleet.place import INNER, FolderPlace
 from ConSinGAN.fleet.trial import Trial, carry_out
 
 DEATHS_BEFORE_WORK = 100  # of a trial's processes in all; those at work are counted apart
@@ -37,7 +37,7 @@ class Tuning:
     """Carries out trials on a cluster."""
 
     def __init__(
-        self, there: Cluster, place: Place, books: Books, should_stop: Callable[[], object],
+        self, there: Cluster, place: FolderPlace, books: Books, should_stop: Callable[[], object],
         scheduler: Halving | None = None,
     ) -> None:  # fmt: skip
         """should_stop: asked again and again; if it says so, all stop with a checkpoint."""
@@ -87,7 +87,7 @@ class Tuning:
                 continue
             where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             there: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": where}
-            look: Any = ray.remote(**there)(Place.blind)
+            look: Any = ray.remote(**there)(FolderPlace.blind)
             if reason := ray.get(look.remote(self.place)):
                 raise UsageError(f"`output_dir`: {reason}")
 

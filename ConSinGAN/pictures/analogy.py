@@ -10,12 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN.augment import Dice
 from ConSinGAN.pictures.palette import flatten, make_palette, snap
-from ConSinGAN.pictures.votes import nearest
+from ConSinGAN.pictures.votes import mean_around, nearest, patches_around
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
@@ -76,49 +75,12 @@ def analogous(painting: Tensor, flat: Tensor, real: Tensor, weight: float = 0.35
     return painting if found is None else found
 
 
-@torch.no_grad()
-def touch_up(
-    drawn: Tensor, real: Tensor, share: float, sides: tuple[int, ...] = (100,), rounds: int = 1,
-    patch: int = 5,
-) -> Tensor:  # fmt: skip
-    """A drawing (1, C, H, W) whose coarse parts are moved towards pieces of the picture.
-
-    real: (1, C, h, w), of the drawing's resolution. Both are shrunk so that the picture's longer
-    side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
-    how far. rounds: of search and vote. patch: pixels of the pieces.
-    """
-    longer = max(real.shape[2:])
-    for side in sorted({min(side, longer) for side in sides}):
-        scale = side / longer
-        coarse, pieces = (x if scale == 1 else resize(x, scale=scale) for x in (drawn, real))
-        moved = coarse
-        for _ in range(rounds):
-            moved = _vote(moved, moved, pieces, pieces, 1.0, 0.0, patch)
-        change = share * (moved - coarse)
-        if scale != 1:
-            change = resize(change, size=size_of(drawn), clamp=False)
-        drawn = (drawn + change).clamp(-1, 1)
-    return drawn
-
-
 def _vote(
-    painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float,
-    patch: int = PATCH,
+    painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float
 ) -> Tensor:  # fmt: skip
     """Every pixel becomes the mean of what the nearest patches around it have there."""
     sources = torch.cat([outer * flat, inner * real], dim=1)
     targets = torch.cat([outer * painting, inner * result], dim=1)
-    keys, queries = _patches(sources, patch), _patches(targets, patch)
-    border = patch // 2
-    height, width = size_of(painting)
-    padded = (height + 2 * border, width + 2 * border)
-    chosen = _patches(real, patch)[nearest(queries, keys)].T[None]
-    total = F.fold(chosen, padded, patch)
-    count = F.fold(torch.ones_like(chosen[:, : patch**2]), padded, patch)
-    return (total / count)[..., border:-border, border:-border].contiguous()
-
-
-def _patches(picture: Tensor, patch: int) -> Tensor:
-    """The patches around all pixels, borders repeated: (h w, C patch patch)."""
-    border = patch // 2
-    return F.unfold(F.pad(picture, (border,) * 4, mode="replicate"), patch)[0].T.contiguous()
+    keys, queries = (patches_around(x, PATCH) for x in (sources, targets))
+    chosen = patches_around(real, PATCH)[nearest(queries, keys)]
+    return mean_around(chosen, size_of(painting), PATCH)

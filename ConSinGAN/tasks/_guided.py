@@ -4,64 +4,82 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from ConSinGAN.errors import UsageError
-from ConSinGAN.latents import noise_of
 from ConSinGAN.noise import DrawingStreams, Purpose
-from ConSinGAN.resize import resize
-from ConSinGAN.tiles import check_fits
+from ConSinGAN.pictures.votes import likeliest, mean_around, patches_around
+from ConSinGAN.resize import resize, scaled_size
+from ConSinGAN.tasks._tiling import tile_for
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ConSinGAN.frame import Size
+    from ConSinGAN.frame import Frame, Size, Window
     from ConSinGAN.model import ImageModel
+    from ConSinGAN.tiles import TiledPicture
 
 LEAST = 8  # pixels of the shorter side of what is drawn
 
 
-def size_for(model: ImageModel, picture: Size, size: Size | None, flag: str) -> Size:
-    """(h, w) of a drawing: `size`, or the model's longer side at the picture's aspect ratio.
+def frame_for(
+    model: ImageModel, picture: Size, size: Size | None, flag: str, tile: int | None = 0
+) -> tuple[Frame, int]:
+    """The frame of a drawing, and how many pixels a side its tiles have: 0 for none.
 
-    picture: (h, w) of what enters. Raises UsageError, naming `flag` or `size`, if the drawing would
-    be too flat or take too much memory.
+    picture: (h, w) of what enters; it decides the aspect ratio where `size` is None, and the
+    longer side is the model's. flag: of the picture. tile: see `_tile_options`. Raises UsageError,
+    naming `flag` or `size`, if the drawing would be too flat or too large.
     """
-    if size is not None:
-        check_size(model, size)
-        return size
-    scale = max(model.sizes[-1]) / max(picture)
-    drawn = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
-    check_size(model, drawn, flag)
-    return drawn
-
-
-def check_size(model: ImageModel, size: Size | None, flag: str = "`size`") -> None:
-    """Raise UsageError, naming `flag`, if a drawing of (h, w) is too flat or too large."""
     if size is None:
-        return
+        scale = max(model.sizes[-1]) / max(picture)
+        size = max(1, round(picture[0] * scale)), max(1, round(picture[1] * scale))
+    else:
+        flag = "`size`"
     height, width = size
     if min(size) < LEAST:
         raise UsageError(
             f"{flag}: it would be drawn {width}x{height} pixels large, and each side must have at "
             f"least {LEAST}; take a picture that is less flat, or a larger `size`"
         )
-    check_fits(model.generator, size, flag)
-
-
-@torch.no_grad()
-def guide(
-    model: ImageModel, picture: Tensor, size: Size, seed: int = 0, noise: float = 1.0
-) -> Tensor:
-    """What the model makes of a picture that enters stage 0: (1, C, *size) in [-1, 1].
-
-    picture: (1, C, H, W) in [-1, 1], of any size. noise: that of later stages, as a factor of the
-    training's; its fixed noise fits no other size.
-    """
     frame = model.generator.frame(model.sizes_for(size))
+    return frame, tile_for(model, frame, tile, flag)
+
+
+def guide(
+    model: ImageModel, picture: Tensor, frame: Frame, seed: int = 0, tile: int = 0
+) -> TiledPicture:
+    """What the model makes of a picture that enters stage 0: (1, C, *frame.size) in [-1, 1].
+
+    picture: (1, C, H, W) in [-1, 1], of any size. Noise of later stages is new: the training's
+    fits no other size.
+    """
     streams = DrawingStreams(Purpose.COMPOSITE, seed, device=model.device)
     small = resize(picture, size=frame.places[0].whole_size).to(model.device)
-    maps = [model.mode.naive_input(small, streams)]
-    for stage in range(1, frame.num_stages):
-        maps.append(noise * noise_of(model.generator, streams.noise, frame, stage))
-    return model.draw(maps, frame)
+    given = model.mode.naive_input(small, streams)
+    return model.drawing(model.random_latents(Purpose.COMPOSITE, seed, 0, given=given), frame, tile)
+
+
+def touch_up(
+    drawn: TiledPicture, real: Tensor, share: float, sides: tuple[int, ...] = (100,),
+    rounds: int = 1, patch: int = 5,
+) -> TiledPicture:  # fmt: skip
+    """A drawing whose coarse parts are moved towards pieces of the training picture.
+
+    real: (1, C, h, w), of the drawing's resolution. Both are shrunk so that the picture's longer
+    side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
+    how far. rounds: of search and vote. patch: pixels of the pieces.
+    """
+    longer = max(real.shape[2:])
+    for side in sorted({min(side, longer) for side in sides}):
+        scale = side / longer
+        pieces = patches_around(real if scale == 1 else resize(real, scale=scale), patch)
+
+        def change(place: Window, coarse: Tensor, pieces: Tensor = pieces) -> Tensor:
+            moved = coarse
+            for _ in range(rounds):
+                chosen = likeliest(patches_around(moved, patch), pieces)
+                moved = mean_around(chosen, (place.height, place.width), patch)
+            return share * (moved - coarse)
+
+        size = scaled_size(drawn.size, scale)
+        drawn = drawn.changed_coarsely(size, rounds * (patch - 1), change, (scale, scale))
+    return drawn

@@ -8,6 +8,8 @@ noise into a layout; at its finest it mends what the model has not learned to dr
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -15,9 +17,12 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from ConSinGAN.pictures.votes import mean_of_patches, nearest
+from ConSinGAN.frame import Window
+from ConSinGAN.latents import put
+from ConSinGAN.pictures.votes import likeliest, mean_of_patches
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
+from ConSinGAN.tiles import TiledPicture
 
 PATCH = 5  # pixels a side
 COARSEST = 11  # pixels of the shorter side, where layouts are found
@@ -25,6 +30,7 @@ SHRINK = 0.75  # from level to level
 STEPS = 6  # of a level
 COMPLETENESS = 0.05  # less of it shows more of the picture's parts, more of it the likeliest alone
 LIKING = 0.5  # by how much noise decides which parts of the picture are shown, as a logarithm
+PAIRS = 2**23  # of patches whose distances are held at once
 GRAVITY = 0.5  # what a patch costs, squared, that is taken from a picture's height away
 
 MENDED = 7  # pixels a side of patches that mend
@@ -33,6 +39,7 @@ MENDING = 3  # steps
 CENTRE = 1.0  # deviation, in pixels, of what a patch says about the pixels around its centre
 FADING = 12  # pixels over which a difference at the seam fades out
 BAND = 4  # pixels of the known part that are blended
+SMOOTH, REACH = 1.5, 6  # of differences: standard deviation, and where it ends, pixels
 BLEND = 0.05  # share of what was drawn at the seam itself; more makes soft seams
 
 Margins = tuple[int, int, int, int]  # pixels above, below, left, right
@@ -95,96 +102,152 @@ def _liking(noise: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _improve(canvas: Tensor, picture: Tensor, margins: Margins, liking: Tensor | None) -> Tensor:
-    """Every patch becomes the picture's likeliest; where they overlap, their mean."""
-    queries, keys = (F.unfold(x, PATCH)[0].T for x in (canvas, picture))
-    distances = torch.cdist(queries, keys).square_() / keys.shape[1]
-    distances += GRAVITY * _displacement(canvas, picture, margins)
-    if liking is not None:
-        distances *= liking
-    distances /= COMPLETENESS + distances.amin(dim=0)  # of patches that have no place yet
-    patches = keys[distances.argmin(dim=1)].T[None]
-    size = tuple(canvas.shape[2:])
-    return F.fold(patches, size, PATCH) / F.fold(torch.ones_like(patches), size, PATCH)
+    """Every patch becomes the picture's likeliest; where they overlap, their mean.
+
+    Some rows of patches at a time, so that little more than the canvas is large.
+    """
+    keys = F.unfold(picture, PATCH)[0].T
+    num_rows, num_columns = (side - PATCH + 1 for side in canvas.shape[2:])
+    each = max(PAIRS // (num_columns * len(keys)), 1)
+    parts = [range(top, min(top + each, num_rows)) for top in range(0, num_rows, each)]
+
+    def distances(rows: range) -> Tensor:
+        queries = F.unfold(canvas[:, :, rows.start : rows.stop + PATCH - 1], PATCH)[0].T
+        found = torch.cdist(queries, keys).square_() / keys.shape[1]
+        found += GRAVITY * _displacement(canvas, picture, margins, rows)
+        return found if liking is None else found * liking
+
+    first = distances(parts[0])
+    least = first.amin(dim=0)
+    for rows in parts[1:]:
+        least = torch.minimum(least, distances(rows).amin(dim=0))
+    total, count = torch.zeros_like(canvas), torch.zeros_like(canvas[:, :1])
+    for rows in parts:
+        found = first if len(parts) == 1 else distances(rows)
+        found /= COMPLETENESS + least  # of patches that have no place yet
+        patches = keys[found.argmin(dim=1)].T[None]
+        band = slice(rows.start, rows.stop + PATCH - 1)
+        size = (len(rows) + PATCH - 1, canvas.shape[3])
+        total[:, :, band] += F.fold(patches, size, PATCH)
+        count[:, :, band] += F.fold(torch.ones_like(patches[:, : PATCH**2]), size, PATCH)
+    return total / count
 
 
-def _displacement(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
+def _displacement(canvas: Tensor, picture: Tensor, margins: Margins, rows: range) -> Tensor:
     """How far, squared, in heights, patches are from where they would be at home: (queries, keys).
 
     Pictures have an up and down: beside them a patch is at home at its height; above and below, at
-    the edge, and in its column.
+    the edge, and in its column. rows: of the canvas' patches.
     """
     height, width = (side - PATCH + 1 for side in picture.shape[2:])
-    rows, columns = (side - PATCH + 1 for side in canvas.shape[2:])
-    y = torch.arange(rows) - margins[0]
-    x = torch.arange(columns) - margins[2]
+    num_columns = canvas.shape[3] - PATCH + 1
+    y = torch.arange(rows.start, rows.stop) - margins[0]
+    x = torch.arange(num_columns) - margins[2]
     beyond = (y < 0) | (y >= height)  # columns count there
     up = (y.clip(0, height - 1)[:, None] - torch.arange(height)).square()
     side = (x.clip(0, width - 1)[:, None] - torch.arange(width)).square()
     far = up[:, None, :, None] + beyond[:, None, None, None] * side[None, :, None, :]
-    return far.reshape(rows * columns, height * width).to(canvas) / picture.shape[2] ** 2
+    return far.reshape(len(rows) * num_columns, height * width).to(canvas) / picture.shape[2] ** 2
 
 
 # The finest stage ------------------------------------------------------------------------------
 
 
-def mend(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
+def mend(canvas: TiledPicture, picture: Tensor) -> TiledPicture:
     """Bring what was drawn around a picture nearer to the picture's own patches.
 
-    canvas: (1, C, H, W), picture: (1, C, h, w), in [-1, 1]; so is the result, (1, C, H, W). Of
+    canvas: of which pixel (0, 0) is the first of the picture, (1, C, h, w) in [-1, 1]. Of
     large pictures only what shows at MENDED_SIZE changes: the search looks at all pairs of patches.
     """
-    scale = MENDED_SIZE / max(picture.shape[2:])
-    if scale >= 1:
-        return _mended(canvas, picture, margins)
-    sizes = [max(round(side * scale), MENDED) for side in picture.shape[2:]]
-    around = (*(round(m * scale) for m in margins),)
-    small = resize(picture, size=(sizes[0], sizes[1]))
-    size = sizes[0] + around[0] + around[1], sizes[1] + around[2] + around[3]
-    shrunk = resize(canvas, size=size)
-    change = _mended(shrunk, small, (around[0], around[1], around[2], around[3])) - shrunk
-    height, width = canvas.shape[2:]
-    return (canvas + resize(change, size=(height, width), clamp=False)).clamp(-1, 1)
-
-
-def _mended(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
+    scale = min(MENDED_SIZE / max(picture.shape[2:]), 1)
     if min(picture.shape[2:]) < MENDED:
         return canvas
-    keys = F.unfold(picture, MENDED)[0].T.contiguous()
-    size = tuple(canvas.shape[2:])
-    outside = _outside(size, picture, margins)
-    touched = F.max_pool2d(outside.to(picture)[None, None], MENDED, stride=1).flatten() > 0
+    height, width = (max(round(side * scale), MENDED) for side in picture.shape[2:])
+    above, below, left, right = (round(margin * scale) for margin in _margins(canvas, picture))
+    small = resize(picture, size=(height, width))
+    own = Window(above, left, height, width)
+    keys = F.unfold(small, MENDED)[0].T.contiguous()
+
+    def change(place: Window, drawn: Tensor) -> Tensor:
+        return _mended(drawn, place, small, own, keys) - drawn
+
+    size = above + height + below, left + width + right
+    return canvas.changed_coarsely(size, MENDING * (MENDED - 1), change)
+
+
+def _margins(canvas: TiledPicture, picture: Tensor) -> Margins:
+    (top, left, height, width), (h, w) = canvas.area, picture.shape[2:]
+    return -top, top + height - h, -left, left + width - w
+
+
+def _mended(drawn: Tensor, place: Window, picture: Tensor, own: Window, keys: Tensor) -> Tensor:
+    """What was drawn at a place, mended; the picture and its patches, the keys, are at `own`."""
+    size = (place.height, place.width)
+    if min(size) < MENDED:
+        return drawn
+    outside = put(torch.ones(1, 1, *size), place, torch.zeros_like(picture[:, :1]), own)
+    touched = F.max_pool2d(outside, MENDED, stride=1).flatten() > 0
     for _ in range(MENDING):
-        patches = F.unfold(_put(canvas, picture, margins), MENDED)
-        patches[0].T[touched] = keys[nearest(patches[0].T[touched], keys)]
-        canvas = mean_of_patches(patches, size, MENDED, CENTRE)
-    return canvas
+        patches = F.unfold(put(drawn, place, picture, own), MENDED)
+        patches[0].T[touched] = likeliest(patches[0].T[touched], keys)
+        drawn = mean_of_patches(patches, size, MENDED, CENTRE)
+    return drawn
 
 
-def join(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
-    """Put a picture into what was drawn of it and around it: (1, C, H, W) in [-1, 1].
+def join(canvas: TiledPicture, picture: Tensor) -> TiledPicture:
+    """Put a picture into what was drawn of it and around it, as for `mend`.
 
     The picture stays as it is, but for BAND pixels along its seam; there and outside, what was
     drawn is moved by the difference that is found at the seam, which fades out.
     """
-    outside = _outside(tuple(canvas.shape[2:]), picture, margins)
-    inside = (~outside).numpy()
-    depth = torch.from_numpy(ndimage.distance_transform_edt(inside)).to(picture)
-    far, at = ndimage.distance_transform_edt(outside.numpy(), return_indices=True)
-    known = _put(canvas, picture, margins)
-    share = ndimage.gaussian_filter(inside.astype(np.float32), 1.5)
-    difference = (known - canvas)[0].cpu().numpy()  # 0 outside
-    smooth = np.stack([ndimage.gaussian_filter(d, 1.5) for d in difference]) / share.clip(1e-3)
-    fade = np.exp(-far / FADING).astype(np.float32)
-    moved = canvas + torch.from_numpy(smooth[:, at[0], at[1]] * fade)[None].to(canvas)
-    drawn = ((1 - (depth - 0.5) / BAND) * BLEND).clip(0, 1)  # share of what was drawn, in the band
-    drawn[outside] = 1.0
-    drawn[depth > BAND] = 0.0
-    return torch.where(drawn == 0, known, drawn * moved + (1 - drawn) * known).clamp(-1, 1)
+    canvas, own = canvas.at_hand(), Window(0, 0, *size_of(picture))
+    margins = _margins(canvas, picture)
+
+    @cache
+    def found() -> Tensor:
+        drawn = replace(canvas, area=own, name=f"{canvas.name}: seam").tensor()
+        return _difference(drawn, picture, margins)
+
+    def joined(window: Window, drawn: Tensor) -> Tensor:
+        rows, columns = (
+            torch.arange(first, first + num)
+            for first, num in ((window.top, window.height), (window.left, window.width))
+        )
+        y, x = rows.clip(0, own.height - 1), columns.clip(0, own.width - 1)  # the nearest known
+        far = torch.hypot((rows - y)[:, None].float(), (columns - x)[None].float())
+        moved = drawn + found()[..., y[:, None], x] * torch.exp(-far / FADING)
+        depth = _depth(rows, columns, own, margins)
+        share = ((1 - (depth - 0.5) / BAND) * BLEND).clip(0, 1)  # of what was drawn, in the band
+        share[depth > BAND] = 0.0
+        share[far > 0] = 1.0
+        known = put(drawn, window, picture, own)
+        return torch.where(share == 0, known, share * moved + (1 - share) * known).clamp(-1, 1)
+
+    return canvas.then(joined).after(found)
 
 
-def _outside(size: tuple[int, ...], picture: Tensor, margins: Margins) -> Tensor:
-    """Which pixels (H, W) of a canvas are not the picture's."""
-    outside = torch.ones(size[0], size[1], dtype=torch.bool)
+def _difference(drawn: Tensor, picture: Tensor, margins: Margins) -> Tensor:
+    """What a picture (1, C, h, w) has, smoothly, that what was drawn in its place has not."""
+    above, below, left, right = (min(margin, REACH) for margin in margins)
+    around = left, right, above, below
+    inside = F.pad(torch.ones_like(picture[0, 0]), around).numpy()
+    share = ndimage.gaussian_filter(inside, SMOOTH)
+    smooth = [
+        ndimage.gaussian_filter(plane, SMOOTH) / share.clip(1e-3)
+        for plane in F.pad(picture - drawn, around)[0].numpy()
+    ]
     height, width = picture.shape[2:]
-    outside[margins[0] : margins[0] + height, margins[2] : margins[2] + width] = False
-    return outside
+    return torch.from_numpy(np.stack(smooth))[None, :, above : above + height, left : left + width]
+
+
+def _depth(rows: Tensor, columns: Tensor, own: Window, margins: Margins) -> Tensor:
+    """How far pixels of the picture, at `own`, are from the nearest that is not: (h, w)."""
+    above, below, left, right = margins
+    far = torch.full((len(rows), len(columns)), torch.inf)
+    for there, steps in (
+        (above, rows[:, None] + 1), (below, own.height - rows[:, None]),
+        (left, columns[None] + 1), (right, own.width - columns[None]),
+    ):  # fmt: skip
+        if there:
+            far = torch.minimum(far, steps.float())
+    return far

@@ -11,15 +11,17 @@ from ConSinGAN.options import Scope, option
 class TileOptions:
     """In which windows to draw.
 
-    A task whose `Options` inherit this asks `tiles.choose_tile` with its frame and the option's
-    value; where that is not 0 it yields a `Drawing` whose frame is
-    `model.draw_tiled(latents, frame, tile)`, which is written window by window. `latents` is called
-    with parts of the frame and gives the noise maps of their stages. `model.random_latents` is
-    such a one, also with a picture `given` for stage 0; a task that mixes its own, a fixed inside
-    with a drawn outside, say, writes `lambda part: [...]` of `latents.cut(picture, place)`, for
-    what it has, and `latents.noise_of(generator, field, part, stage)`, for stages in
-    `range(part.num_stages)`. `TiledPicture.then` changes the windows afterwards.
-    `_tiling.check_tiled` refuses formats that cannot be written in parts.
+    A task whose `Options` inherit this asks `_tiling.tile_for` with its frame and the option's
+    value. `model.drawing(latents, frame, tile)` is then a `TiledPicture` either way: in windows, or
+    whole and in one if that is 0. `latents` is called with parts of the frame and gives the noise
+    maps of their stages. `model.random_latents` is such a one, also with a picture `given` for
+    stage 0; a task that mixes its own, a fixed inside with a drawn outside, say, writes a function
+    of `latents.cut(picture, place)` and `latents.put`, for what it has, and
+    `latents.noise_of(generator, field, part, stage)`, for stages in `range(part.num_stages)`.
+    `TiledPicture.then`, `near` and `changed_coarsely` change the windows afterwards, by themselves
+    or by what is around them. The task yields a `Drawing` of the `TiledPicture`, which is written
+    window by window, or of its `tensor()` if the tile is 0. `_tiling.check_tiled` refuses formats
+    that cannot be written in parts.
     """
 
     tile: int | None = option(

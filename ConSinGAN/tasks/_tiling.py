@@ -8,9 +8,12 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.evaluation import PARTWISE
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ConSinGAN.evaluation import EvalConfig
     from ConSinGAN.frame import Frame
     from ConSinGAN.model import ImageModel
+    from ConSinGAN.tiles import TiledPicture
 
 
 def tile_for(model: ImageModel, frame: Frame, wanted: int | None, flag: str = "`size`") -> int:
@@ -31,3 +34,10 @@ def check_tiled(config: EvalConfig) -> None:
             f"`format` {config.still_format}: pictures that are drawn in tiles are written as "
             f"{' or '.join(PARTWISE)}"
         )
+
+
+def whole(picture: Tensor | TiledPicture) -> Tensor:
+    """A picture that may be drawn in tiles, (1, C, h, w)."""
+    from ConSinGAN.tiles import TiledPicture
+
+    return picture.tensor() if isinstance(picture, TiledPicture) else picture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ConSinGAN import console
 from ConSinGAN.errors import UsageError
+from ConSinGAN.tasks._tiling import check_tiled, tile_for, whole
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
     from ConSinGAN.frame import Frame
+    from ConSinGAN.latents import Latents
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.tasks.outpainting_options import Options
+    from ConSinGAN.tiles import TiledPicture
 
 Extent = tuple[int, int, int, int]  # pixels above, right, below, left
 
@@ -42,12 +46,15 @@ class Outpainting(Task):
             raise UsageError("`extend` 0 0 0 0: at least one side must grow")
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
-        check_extent(model, config.options_of("task").extend)
+        options: Options = config.options_of("task")
+        assert options.extend is not None
+        if tile_for(model, canvas(model, options.extend), options.tile, "`extend`"):
+            check_tiled(config)
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options: Options = config.options_of("task")
         assert options.extend is not None
-        pictures = extensions(model, options.extend, options.num_samples, config.seed)
+        pictures = extensions(model, options.extend, options.num_samples, config.seed, options.tile)
         shown = console.progress(pictures, self.name, options.num_samples, "picture")
         for index, picture in enumerate(shown):
             yield Drawing(f"outpainted_{index}", [picture])
@@ -56,16 +63,8 @@ class Outpainting(Task):
         options: Options = config.options_of("task")
         assert options.extend is not None
         num = options.num_samples
-        return num, extensions(model, options.extend, num, config.seed)
-
-
-def check_extent(model: ImageModel, extend: Extent) -> None:
-    """Raise UsageError if such a canvas does not fit into memory."""
-    from ConSinGAN.tiles import check_fits
-
-    height, width = model.sizes[-1]
-    size = height + extend[0] + extend[2], width + extend[1] + extend[3]
-    check_fits(model.generator, size, "`extend`")
+        drawn = extensions(model, options.extend, num, config.seed, options.tile)
+        return num, map(whole, drawn)
 
 
 def canvas(model: ImageModel, extend: Extent) -> Frame:
@@ -82,40 +81,59 @@ def canvas(model: ImageModel, extend: Extent) -> Frame:
     return Frame.around(model.sizes, margins, model.generator.border)
 
 
-def extensions(model: ImageModel, extend: Extent, num: int, seed: int) -> Iterator[Tensor]:
-    """Pictures (1, C, H, W) in [-1, 1] that go on `extend` pixels beyond the training picture."""
+def extensions(
+    model: ImageModel, extend: Extent, num: int, seed: int, tile: int | None = None
+) -> Iterator[Tensor | TiledPicture]:
+    """Pictures (1, C, H, W) in [-1, 1] that go on `extend` pixels beyond the training picture.
+
+    tile: see `_tile_options`.
+    """
     from ConSinGAN.tasks import _surroundings
 
-    top, right, bottom, left = extend
-    frame, picture, margins = canvas(model, extend), model.real.cpu(), (top, bottom, left, right)
+    frame, picture = canvas(model, extend), model.real.cpu()
+    side = tile_for(model, frame, tile, "`extend`")
     for number in range(num):
-        drawn = model.draw(latents(model, frame, seed, number), frame).float().cpu()
-        drawn = _surroundings.mend(drawn.clamp(-1, 1), picture, margins)
-        yield _surroundings.join(drawn, picture, margins)
+        entering = latents(model, frame, seed, number)
+        drawn = model.drawing(entering, frame, side, f"{Outpainting.name} {number}")
+        drawn = drawn.then(lambda window, pixels: pixels.float().cpu())
+        drawn = _surroundings.join(_surroundings.mend(drawn, picture), picture)
+        yield drawn if side else drawn.tensor()
 
 
-def latents(model: ImageModel, frame: Frame, seed: int, number: int) -> list[Tensor]:
-    """The anchor where the picture is, noise of the field around it.
+def latents(model: ImageModel, frame: Frame, seed: int, number: int) -> Latents:
+    """The anchor where the picture is, noise of the field around it; of all the frame or a part.
 
     Where the anchor's first map is the small picture, so is what surrounds it: a layout made of its
     patches, which the noise decides.
     """
     import torch
 
+    from ConSinGAN.frame import Window
+    from ConSinGAN.latents import cut, noise_of, put
     from ConSinGAN.noise import DrawingStreams, Purpose
     from ConSinGAN.tasks import _surroundings
 
     field, native = DrawingStreams(Purpose.EXTENSION, seed, number, model.device).noise, model.frame
-    generator, maps = model.generator, []
-    for stage, known in enumerate(model.fixed_noise):
-        window, own = (generator.noise_window(stage, f) for f in (frame, native))
-        noise = field.maps(stage, generator.noise_channels(stage), window, generator.dtype)
-        top, left = own.top - window.top, own.left - window.left
-        if stage == 0 and torch.equal(known, model.reals[0]):
-            below = window.height - top - own.height
-            margins = (top, below, left, window.width - left - own.width)
-            noise = _surroundings.surround(known.cpu().float(), margins, noise.cpu().float())
-        else:
-            noise[..., top : top + own.height, left : left + own.width] = known
-        maps.append(noise.to(model.device))
-    return maps
+    generator = model.generator
+
+    @cache
+    def layout() -> Tensor:
+        noise = noise_of(generator, field, frame, 0).cpu().float()
+        known = model.fixed_noise[0].cpu().float()
+        height, width = known.shape[2:]
+        top, left, tall, wide = Window.all(frame.places[0])
+        margins = -top, top + tall - height, -left, left + wide - width
+        return _surroundings.surround(known, margins, noise).to(model.device)
+
+    def entering(part: Frame) -> list[Tensor]:
+        maps = []
+        for stage in range(part.num_stages):
+            if stage == 0 and torch.equal(model.fixed_noise[0], model.reals[0]):
+                maps.append(cut(layout(), part.places[0]))
+                continue
+            noise = noise_of(generator, field, part, stage)
+            there, own = (generator.noise_window(stage, f) for f in (part, native))
+            maps.append(put(noise, there, model.fixed_noise[stage], own))
+        return maps
+
+    return entering

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from ConSinGAN.options import option
 from ConSinGAN.tasks._num_options import Num
+from ConSinGAN.tasks._tile_options import TileOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Num):
+class Options(TileOptions, Num):
     """How far, and how often."""
 
     extend: tuple[int, int, int, int] | None = option(

@@ -42,7 +42,9 @@ class Paint(Task):
     def check(self, model: ImageModel, config: EvalConfig) -> None:
         from ConSinGAN.tasks import _guided
 
-        _guided.check_size(model, config.options_of("task").size)
+        size = config.options_of("task").size
+        if size is not None:  # else the painting decides
+            _guided.frame_for(model, size, size, "`size`")
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options = config.options_of("task")
@@ -96,8 +98,8 @@ def paint(
     from ConSinGAN.pyramid import size_of
     from ConSinGAN.tasks import _guided
 
-    drawn = _guided.size_for(model, size_of(painting), size, "`naive_img`")
-    coarsest, colours = model.sizes_for(drawn)[0], model.config.options_of("mode").paint_colours
+    frame, _ = _guided.frame_for(model, size_of(painting), size, "`naive_img`")
+    coarsest, colours = frame.places[0].size, model.config.options_of("mode").paint_colours
     pieces = analogy.translate(painting, model.reals[0], colours, coarsest)
-    picture = _guided.guide(model, pieces, drawn, seed)
-    return analogy.touch_up(picture, model.real, TOUCH, (30, 42, 60, 100), rounds=3, patch=7)
+    drawn = _guided.guide(model, pieces, frame, seed)
+    return _guided.touch_up(drawn, model.real, TOUCH, (30, 42, 60, 100), 3, 7).tensor()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ConSinGAN import console
 from ConSinGAN.errors import UsageError
-from ConSinGAN.tasks._tiling import check_tiled, tile_for
+from ConSinGAN.tasks._tiling import check_tiled, tile_for, whole
 from ConSinGAN.tasks.base import NUM_SHEET_SAMPLES, Drawing, Task
 
 if TYPE_CHECKING:
@@ -89,21 +89,15 @@ class SampleSet:
 
     def pictures(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor | TiledPicture]:
         """The pictures one after the other: (1, C, h, w), or in tiles."""
+        how: dict[str, Any] = {"scale": self.scale, "size": self.size, "window": self.window}
+        how["start_scale"] = self.start
         if tile := self._tile(model):
-            return model.sample_tiled(
-                tile, num, seed, scale=self.scale, size=self.size, window=self.window,
-                start_scale=self.start,
-            )  # fmt: skip
-        return model.sample(
-            num, seed, scale=self.scale, size=self.size, window=self.window, start_scale=self.start
-        )
+            return model.sample_tiled(tile, num, seed, **how)
+        return model.sample(num, seed, **how)
 
     def draw(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor]:
         """The pictures, (1, C, h, w), one after the other."""
-        from ConSinGAN.tiles import TiledPicture
-
-        for picture in self.pictures(model, num, seed):
-            yield picture.tensor() if isinstance(picture, TiledPicture) else picture
+        return map(whole, self.pictures(model, num, seed))
 
     def _tile(self, model: ImageModel) -> int:
         window = None if self.tile else self.window

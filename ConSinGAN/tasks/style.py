@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ConSinGAN.errors import UsageError
+from ConSinGAN.tasks._tiling import check_tiled, whole
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -14,12 +16,17 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
+    from ConSinGAN.frame import Size, Window
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
+    from ConSinGAN.tasks.style_options import Options
+    from ConSinGAN.tiles import TiledPicture
 
 TOUCH = 0.5  # how far coarse parts of a drawing are moved towards pieces of the training picture
 GAIN = 1.2  # by which fine details are strengthened or weakened at most
+REACH = 5  # pixels around one that decide what its fine details are; even ones count together
+NUM, SIDE = 4, 64  # windows a side of a large drawing, and pixels a side of each; see `probes`
 LABEL = 80  # characters of the content's name in those of results
 
 
@@ -41,30 +48,39 @@ class Style(Task):
             raise UsageError(f"`content_img`: `task` {self.name} needs a picture to draw")
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
-        from ConSinGAN.tasks import _guided
-
-        _guided.check_size(model, config.options_of("task").size)
+        size = config.options_of("task").size
+        if size is not None:  # else the content decides
+            check_size(model, size, config)
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
-        options = config.options_of("task")
+        from ConSinGAN.pyramid import size_of
+
+        options: Options = config.options_of("task")
         content = read_content(model, config)
-        label = Path(options.content_img).stem[:LABEL]
-        drawn = draw_content(model, content, options.size, options.match_colours, config.seed)
-        yield Drawing(f"styled_{label}", [drawn])
+        check_size(model, size_of(content), config)
+        label = Path(str(options.content_img)).stem[:LABEL]
+        yield Drawing(f"styled_{label}", [styled(model, content, config)])
         yield Drawing(f"content_{label}", [matched(model, content, options.match_colours)])
         yield Drawing("real_image", [model.reals[-1]])
         yield Drawing("reconstruction", [model.reconstruct()])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
-        options, content = config.options_of("task"), read_content(model, config)
-        drawn = draw_content(model, content, options.size, options.match_colours, config.seed)
-        return 1, iter([drawn])
+        return 1, iter([whole(styled(model, read_content(model, config), config))])
 
     def preview(
         self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None
     ) -> Iterator[Drawing]:
         if naive is not None:
-            yield Drawing(f"styled_{iteration}", [draw_content(model, naive.picture)])
+            yield Drawing(f"styled_{iteration}", [draw_content(model, naive.picture, tile=0)])
+
+
+def check_size(model: ImageModel, content: Size, config: EvalConfig) -> None:
+    """Raise UsageError, naming the flag, if a content of (H, W) cannot be drawn or written."""
+    from ConSinGAN.tasks import _guided
+
+    options: Options = config.options_of("task")
+    if _guided.frame_for(model, content, options.size, "`content_img`", options.tile)[1]:
+        check_tiled(config)
 
 
 def read_content(model: ImageModel, config: EvalConfig) -> Tensor:
@@ -84,29 +100,73 @@ def matched(model: ImageModel, content: Tensor, how: str) -> Tensor:
     return match_colours(content, model.reals[-1], how)
 
 
+def styled(model: ImageModel, content: Tensor, config: EvalConfig) -> Tensor | TiledPicture:
+    """`draw_content` as the flags want it."""
+    options: Options = config.options_of("task")
+    how, size = options.match_colours, options.size
+    return draw_content(model, content, size, how, config.seed, options.tile)
+
+
 def draw_content(
-    model: ImageModel, content: Tensor, size: tuple[int, int] | None = None,
-    how: str = "histogram", seed: int = 0,
-) -> Tensor:  # fmt: skip
+    model: ImageModel, content: Tensor, size: Size | None = None, how: str = "histogram",
+    seed: int = 0, tile: int | None = None,
+) -> Tensor | TiledPicture:  # fmt: skip
     """The content in the style of the training picture: (1, C, h, w) in [-1, 1].
 
     content: (1, C, H, W) in [-1, 1], of any size and shape. size: (h, w); by default the model's
-    longer side at the content's aspect ratio. how: see `match_colours`. Raises UsageError if that
-    is too flat or too large.
+    longer side at the content's aspect ratio. how: see `match_colours`. tile: see `_tile_options`.
+    Raises UsageError if that is too flat or too large.
     """
-    from ConSinGAN.pictures import analogy
     from ConSinGAN.pyramid import size_of
     from ConSinGAN.tasks import _guided
 
-    drawn = _guided.size_for(model, size_of(content), size, "`content_img`")
-    picture = _guided.guide(model, matched(model, content, how), drawn, seed)
-    return as_crisp(analogy.touch_up(picture, model.real, TOUCH), model.real)
+    frame, side = _guided.frame_for(model, size_of(content), size, "`content_img`", tile)
+    drawn = _guided.guide(model, matched(model, content, how), frame, seed, side)
+    drawn = as_crisp(_guided.touch_up(drawn, model.real, TOUCH), model.real)
+    return drawn if side else drawn.tensor()
 
 
-def as_crisp(drawn: Tensor, real: Tensor) -> Tensor:
-    """The drawing with the training picture's contrast in the finest details, within GAIN."""
+def as_crisp(drawn: TiledPicture, real: Tensor) -> TiledPicture:
+    """The drawing with the training picture's contrast in the finest details, within GAIN.
+
+    Of large drawings that contrast is measured in parts: see `probes`.
+    """
+    import torch
+
     from ConSinGAN.metrics.patches import laplacian_pyramid
 
-    details, wanted = (laplacian_pyramid(one, 2)[0] for one in (drawn, real))
-    gain = float(wanted.std()) / max(float(details.std()), 1e-6)
-    return (drawn + (min(max(gain, 1 / GAIN), GAIN) - 1) * details).clamp(-1, 1)
+    drawn = drawn.at_hand()
+    wanted = float(laplacian_pyramid(real, 2)[0].std())
+
+    def details(window: Window, there: Window, pixels: Tensor) -> Tensor:
+        odd = there.top - drawn.area.top & 1, there.left - drawn.area.left & 1
+        rows, columns = window.moved(-odd[0], -odd[1]).cut(there)
+        return laplacian_pyramid(pixels[..., odd[0] :, odd[1] :], 2)[0][..., rows, columns]
+
+    @cache
+    def gain() -> float:
+        fine = drawn.near(REACH, details)
+        parts = [fine.paint(window).double().flatten() for window in probes(drawn.area)]
+        return min(max(wanted / max(float(torch.cat(parts).std()), 1e-6), 1 / GAIN), GAIN)
+
+    def crisp(window: Window, there: Window, pixels: Tensor) -> Tensor:
+        rows, columns = window.cut(there)
+        added = (gain() - 1) * details(window, there, pixels)
+        return (pixels[..., rows, columns] + added).clamp(-1, 1)
+
+    return drawn.near(REACH, crisp).after(gain)
+
+
+def probes(area: Window) -> list[Window]:
+    """Windows that stand for a picture: all of it or, of a long side, NUM of SIDE pixels."""
+    from ConSinGAN.frame import Window
+
+    axes = []
+    for first, total in ((area.top, area.height), (area.left, area.width)):
+        if total > NUM * SIDE:
+            starts = [first + round(i * (total - SIDE) / (NUM - 1)) for i in range(NUM)]
+            axes.append([(start, SIDE) for start in starts])
+        else:
+            axes.append([(first, total)])
+    rows, columns = axes
+    return [Window(top, left, height, width) for top, height in rows for left, width in columns]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from ConSinGAN.options import option
 from ConSinGAN.tasks._size_options import Size
+from ConSinGAN.tasks._tile_options import TileOptions
 
 MATCHES = ("none", "mean", "histogram")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Size):
+class Options(TileOptions, Size):
     """The content, of any shape, and the size of what is made of it."""
 
     content_img: str | None = option(

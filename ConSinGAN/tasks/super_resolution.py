@@ -126,9 +126,8 @@ def _draw(model: ImageModel, picture: Tensor, tile: int | None) -> Tensor:
         shapes = generator.noise_shapes(part)[1:]
         return [latents.cut(picture, part.places[0]), *map(picture.new_zeros, shapes)]
 
-    if tile := tiles.choose_tile(generator, frame, tile):
-        return model.draw_tiled(entering, frame, tile, name="super-resolution").tensor()
-    return model.draw(entering(frame), frame)
+    tile = tiles.choose_tile(generator, frame, tile)
+    return model.drawing(entering, frame, tile, "super-resolution").tensor()
 
 
 def back_project(enlarged: Tensor, picture: Tensor, num: int) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ConSinGAN import console
-from ConSinGAN.tasks._tiling import check_tiled, tile_for
+from ConSinGAN.tasks._tiling import check_tiled, tile_for, whole
 from ConSinGAN.tasks.base import Drawing, Task
 
 if TYPE_CHECKING:
@@ -82,13 +82,6 @@ def textures(
             continue
         drawn = model.draw(model.latents(Purpose.TEXTURE, seed, number, frame), frame)
         yield cut_open(drawn, rings)
-
-
-def whole(picture: Tensor | TiledPicture) -> Tensor:
-    """A picture that may be drawn in tiles, (1, C, h, w)."""
-    from ConSinGAN.tiles import TiledPicture
-
-    return picture.tensor() if isinstance(picture, TiledPicture) else picture
 
 
 def ring_frame(model: ImageModel, size: Size, rings: tuple[bool, bool]) -> Frame:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ConSinGAN import images
 from ConSinGAN.resize import resize
+from ConSinGAN.tasks._tiling import whole
 from ConSinGAN.tasks.style import draw_content, matched
 from jobs.common import (
     BUNDLED,
@@ -37,7 +38,7 @@ def measure(picture: Path, out: Path) -> list[Row]:
     rows: list[Row] = []
     for path in CONTENTS:
         content = read(path, ENTERS)
-        drawn = draw_content(model, content)
+        drawn = whole(draw_content(model, content))
         how = "histogram"
         size = (int(drawn.shape[2]), int(drawn.shape[3]))
         given = resize(matched(model, content, how), size=size)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -30,11 +31,15 @@ from ConSinGAN.model import ImageModel  # noqa: E402
 from ConSinGAN.noise import Purpose  # noqa: E402
 from ConSinGAN.pictures.streamed import save_bands  # noqa: E402
 from ConSinGAN.resize import resize  # noqa: E402
+from ConSinGAN.tasks._tiling import whole  # noqa: E402
+from ConSinGAN.tasks.outpainting import extensions  # noqa: E402
+from ConSinGAN.tasks.style import draw_content  # noqa: E402
 from ConSinGAN.tiles import USUAL  # noqa: E402
-from jobs.common import BUNDLED, Row, trained  # noqa: E402
+from jobs.common import BUNDLED, Row, read, trained  # noqa: E402
 
 PICTURES = list(BUNDLED.values())
 SIZE, TILE = (1000, 1500), 200
+CHANGED, CHANGED_TILE = (301, 433), 101  # of drawings that are changed afterwards
 LARGE = [(750, 1000), (1500, 2000)]  # pixels
 SMALL = (200, 301), 64  # size and tile in bf16 on a processor that is slow at it
 LARGE_TILE = USUAL
@@ -59,6 +64,7 @@ def measure(picture: Path, out: Path) -> list[Row]:
             slow = dtype == torch.bfloat16 and processor.level() < Level.AVX512_BF16
             size, tile = SMALL if slow else (SIZE, TILE)
             rows.append({"picture": picture.stem, **equality(model, kind, border, size, tile)})
+    rows += [{"picture": picture.stem, **row} for row in changed(picture, out)]
     run = trained(picture, out, **QUICK | {"niter": 10, "nfc": 64}, train_mode="generation")
     for size in LARGE:
         rows.append({"picture": picture.stem, "drawing": "to disk", **in_process(run.path, size)})
@@ -75,16 +81,43 @@ def equality(
     if model.mode.why_no_random_pictures():
         given = resize(model.reals[0], size=frame.places[0].size)
     latents = model.random_latents(Purpose.SAMPLE, 0, 0, given=given)
+
+    def draw(side: int) -> Tensor:
+        return model.drawing(latents, frame, side).tensor()
+
+    arithmetic = "fp32" if model.generator.dtype == torch.float32 else "bf16"
+    return compared(kind, arithmetic, draw, tile)
+
+
+def changed(picture: Path, out: Path) -> list[Row]:
+    """Equality of drawings that are changed by what is around a pixel, in float32."""
+    styled = trained(picture, out, **QUICK, **KINDS["norms"][0]).load()
+    extended = trained(picture, out, **QUICK, **KINDS["noise at the borders"][0]).load()
+    (height, width), content = extended.sizes[-1], read(picture, 500)
+    more, wide = CHANGED[0] - height, CHANGED[1] - width
+
+    def style(side: int) -> Tensor:
+        return whole(draw_content(styled, content, CHANGED, tile=side))
+
+    def outpaint(side: int) -> Tensor:
+        return whole(next(extensions(extended, (more, wide, 0, 0), 1, 0, side)))
+
+    kinds = (("style", style), ("outpainting", outpaint))
+    return [compared(kind, "fp32", draw, CHANGED_TILE) for kind, draw in kinds]
+
+
+def compared(kind: str, arithmetic: str, draw: Callable[[int], Tensor], tile: int) -> Row:
+    """A row about a drawing in tiles of so many pixels a side against the whole one, for 0."""
     start = time.perf_counter()
-    whole = _levels(model.draw(latents(frame), frame))
+    at_once = _levels(draw(0))
     between = time.perf_counter()
-    tiled = _levels(model.draw_tiled(latents, frame, tile).tensor())
-    apart = (tiled - whole).abs().amax(dim=1)
+    tiled = _levels(draw(tile))
+    apart = (tiled - at_once).abs().amax(dim=1)
     return {
         "drawing": kind,
-        "size": f"{size[1]}x{size[0]}",
+        "size": f"{apart.shape[2]}x{apart.shape[1]}",
         "tile": tile,
-        "arithmetic": "fp32" if model.generator.dtype == torch.float32 else "bf16",
+        "arithmetic": arithmetic,
         "most levels apart": int(apart.max()),
         "% within 1": float(100 * (apart <= 1).float().mean()),
         "seconds whole": between - start,
