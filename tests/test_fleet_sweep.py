@@ -279,6 +279,7 @@ def test_a_sweep_equals_its_runs_by_hand_however_it_was_killed(
     with finishing(start(picture_file, folder, *words)) as driver:
         wait_for(lambda: len(measured(folder)) >= 6)
         driver.kill()
+    wait_for(lambda: not workers(folder))  # Ray's processes end a little later than the driver
     before = {name: (folder / name / "sweep.yaml").stat().st_mtime_ns for name in measured(folder)}
     assert len(before) < 12
 
