@@ -7,6 +7,7 @@ Hertzmann et al. 2001, "Image Analogies"; here by nearest patches and votes (Kwa
 from __future__ import annotations
 
 from functools import lru_cache
+from math import inf
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from ConSinGAN.augment import Dice
 from ConSinGAN.pictures.palette import flatten, make_palette, snap
-from ConSinGAN.pictures.votes import nearest
+from ConSinGAN.pictures.votes import mean_of_patches, nearest
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
 
@@ -79,13 +80,13 @@ def analogous(painting: Tensor, flat: Tensor, real: Tensor, weight: float = 0.35
 @torch.no_grad()
 def touch_up(
     drawn: Tensor, real: Tensor, share: float, sides: tuple[int, ...] = (100,), rounds: int = 1,
-    patch: int = 5,
+    patch: int = 5, centre: float = inf,
 ) -> Tensor:  # fmt: skip
     """A drawing (1, C, H, W) whose coarse parts are moved towards pieces of the picture.
 
     real: (1, C, h, w), of the drawing's resolution. Both are shrunk so that the picture's longer
     side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
-    how far. rounds: of search and vote. patch: pixels of the pieces.
+    how far. rounds: of search and vote. patch: pixels of the pieces. centre: see `mean_of_patches`.
     """
     longer = max(real.shape[2:])
     for side in sorted({min(side, longer) for side in sides}):
@@ -93,7 +94,7 @@ def touch_up(
         coarse, pieces = (x if scale == 1 else resize(x, scale=scale) for x in (drawn, real))
         moved = coarse
         for _ in range(rounds):
-            moved = _vote(moved, moved, pieces, pieces, 1.0, 0.0, patch)
+            moved = _vote(moved, moved, pieces, pieces, 1.0, 0.0, patch, centre)
         change = share * (moved - coarse)
         if scale != 1:
             change = resize(change, size=size_of(drawn), clamp=False)
@@ -103,7 +104,7 @@ def touch_up(
 
 def _vote(
     painting: Tensor, result: Tensor, flat: Tensor, real: Tensor, outer: float, inner: float,
-    patch: int = PATCH,
+    patch: int = PATCH, centre: float = inf,
 ) -> Tensor:  # fmt: skip
     """Every pixel becomes the mean of what the nearest patches around it have there."""
     sources = torch.cat([outer * flat, inner * real], dim=1)
@@ -111,11 +112,9 @@ def _vote(
     keys, queries = _patches(sources, patch), _patches(targets, patch)
     border = patch // 2
     height, width = size_of(painting)
-    padded = (height + 2 * border, width + 2 * border)
     chosen = _patches(real, patch)[nearest(queries, keys)].T[None]
-    total = F.fold(chosen, padded, patch)
-    count = F.fold(torch.ones_like(chosen[:, : patch**2]), padded, patch)
-    return (total / count)[..., border:-border, border:-border].contiguous()
+    mean = mean_of_patches(chosen, (height + 2 * border, width + 2 * border), patch, centre)
+    return mean[..., border:-border, border:-border].contiguous()
 
 
 def _patches(picture: Tensor, patch: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.latents import noise_of
@@ -13,12 +14,15 @@ from ConSinGAN.resize import resize
 from ConSinGAN.tiles import check_fits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from ConSinGAN.frame import Size
     from ConSinGAN.model import ImageModel
 
 LEAST = 8  # pixels of the shorter side of what is drawn
+MARGIN = 12  # pixels that are drawn around it and cut off: models draw borders as their picture's
 
 
 def size_for(model: ImageModel, picture: Size, size: Size | None, flag: str) -> Size:
@@ -58,10 +62,22 @@ def guide(
     picture: (1, C, H, W) in [-1, 1], of any size. noise: that of later stages, as a factor of the
     training's; its fixed noise fits no other size.
     """
-    frame = model.generator.frame(model.sizes_for(size))
+    margin = min(MARGIN, min(size) - 1)
+    frame = model.generator.frame(model.sizes_for((size[0] + 2 * margin, size[1] + 2 * margin)))
     streams = DrawingStreams(Purpose.COMPOSITE, seed, device=model.device)
-    small = resize(picture, size=frame.places[0].whole_size).to(model.device)
+    around = _mirrored(picture, [margin / side for side in size])
+    small = resize(around, size=frame.places[0].whole_size).to(model.device)
     maps = [model.mode.naive_input(small, streams)]
     for stage in range(1, frame.num_stages):
         maps.append(noise * noise_of(model.generator, streams.noise, frame, stage))
-    return model.draw(maps, frame)
+    drawn = model.draw(maps, frame)
+    return drawn[..., margin : margin + size[0], margin : margin + size[1]]
+
+
+def _mirrored(picture: Tensor, shares: Sequence[float]) -> Tensor:
+    """The picture and what mirrors at its edges show, so much of its height and width."""
+    more, wide = (
+        min(round(share * side), side - 1)
+        for share, side in zip(shares, picture.shape[2:], strict=True)
+    )
+    return F.pad(picture, (wide, wide, more, more), mode="reflect")
