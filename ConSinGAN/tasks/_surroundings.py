@@ -30,6 +30,7 @@ GRAVITY = 0.5  # what a patch costs, squared, that is taken from a picture's hei
 MENDED = 7  # pixels a side of patches that mend
 MENDED_SIZE = 128  # pixels of the picture's longer side; larger ones are mended below that alone
 MENDING = 3  # steps
+MENDED_COMPLETENESS = 0.02  # see `nearest`
 CENTRE = 1.0  # deviation, in pixels, of what a patch says about the pixels around its centre
 FADING = 12  # pixels over which a difference at the seam fades out
 BAND = 4  # pixels of the known part that are blended
@@ -155,7 +156,7 @@ def _mended(canvas: Tensor, picture: Tensor, margins: Margins) -> Tensor:
     touched = F.max_pool2d(outside.to(picture)[None, None], MENDED, stride=1).flatten() > 0
     for _ in range(MENDING):
         patches = F.unfold(_put(canvas, picture, margins), MENDED)
-        patches[0].T[touched] = keys[nearest(patches[0].T[touched], keys)]
+        patches[0].T[touched] = keys[nearest(patches[0].T[touched], keys, MENDED_COMPLETENESS)]
         canvas = mean_of_patches(patches, size, MENDED, CENTRE)
     return canvas
 
