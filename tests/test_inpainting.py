@@ -277,12 +277,14 @@ def test_a_stopped_run_goes_on_to_the_same_bits(desk: Path, iterations: int) -> 
     assert bytes_of(whole) == bytes_of(stopped)
 
 
+@pytest.mark.parametrize("columns", [slice(30, 48), slice(36, 48)], ids=["none", "few"])
 def test_a_stage_without_clear_places_goes_without_its_critic(
-    desk: Path, caplog: pytest.LogCaptureFixture
+    columns: slice, desk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Also where there are few, which tell of one side of the picture alone."""
     caplog.set_level("INFO", "ConSinGAN")
     mask = np.zeros((32, 48), np.uint8)
-    mask[:, 12:28] = 255
+    mask[:, columns] = 255
     Image.fromarray(mask).save("picture_mask.png")
     run = train(max_size=40, min_size=12)
     lines = [r.message for r in caplog.records if "critic" in r.message]

@@ -40,7 +40,7 @@ from jobs.common import BUNDLED, Row, read, trained  # noqa: E402
 PICTURES = list(BUNDLED.values())
 SIZE, TILE = (1000, 1500), 200
 CHANGED, CHANGED_TILE = (301, 433), 101  # of drawings that are changed afterwards
-LARGE = [(750, 1000), (1500, 2000)]  # pixels
+LARGE = [(750, 1000), (1500, 2000), (3000, 4000)]  # pixels
 SMALL = (200, 301), 64  # size and tile in bf16 on a processor that is slow at it
 LARGE_TILE = USUAL
 QUICK = {"max_size": 120, "niter": 40, "Dsteps": 1, "nfc": 32}
