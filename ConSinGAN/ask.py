@@ -5,6 +5,7 @@ Torch is loaded when all flags are known to be good.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from ConSinGAN import modes, saved
 from ConSinGAN.config import DeviceConfig, TrainConfig, check_device
 from ConSinGAN.errors import UsageError
 from ConSinGAN.evaluation import SCHEMA, EvalConfig
+from ConSinGAN.options import add_verbosity
 from ConSinGAN.registry import TASKS
 from ConSinGAN.tasks.base import Drawing, Task
 
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     import torch
 
     from ConSinGAN.model import ImageModel
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """All flags of an evaluation, those of every task among them."""
+    special = {name: TASKS.load(name).defaults for name in TASKS.names()}
+    parser = SCHEMA.make_parser(description or "", special)
+    add_verbosity(parser)
+    return parser
 
 
 def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
@@ -35,16 +45,20 @@ def configure(flags: Mapping[str, Any]) -> tuple[EvalConfig, Task]:
     if "task" in typed:
         SCHEMA.check_owners(typed, {"task": typed["task"]})
     run = saved.read_config(saved.locate(typed["model_dir"]))
-    mode = modes.get(run.train_mode)
-    name = typed.get("task") or mode.default_task
-    config = SCHEMA.build({"task": name}, TASKS.load(name).defaults, typed=typed)
-    check_device(config)
-    if config.inception_weights is not None and not config.metrics:
-        raise UsageError("`inception_weights` is for the metrics: add `metrics` or leave it away")
-    task = TASKS.load(config.task)()
+    config, task = resolve(typed, modes.get(run.train_mode).default_task)
     refuse_unsuited(task, run)
     task.check_flags(config)
     return config, task
+
+
+def resolve(flags: Mapping[str, Any], default_task: str) -> tuple[EvalConfig, Task]:
+    """The configuration and the task, whatever the model. Raises UsageError naming the flag."""
+    name = flags.get("task") or default_task
+    config = SCHEMA.build({"task": name}, TASKS.load(name).defaults, typed=flags)
+    check_device(config)
+    if config.inception_weights is not None and not config.metrics:
+        raise UsageError("`inception_weights` is for the metrics: add `metrics` or leave it away")
+    return config, TASKS.load(name)()
 
 
 def refuse_unsuited(task: Task, run: TrainConfig) -> None:
@@ -96,17 +110,27 @@ def draw(model: ImageModel, name: str, options: Mapping[str, Any]) -> Iterator[D
     return task.run(model, config)
 
 
-def evaluate(flags: Mapping[str, Any]) -> str:
-    """Write what the task draws, or its metrics; return where. Raises UsageError."""
+def prepare(flags: Mapping[str, Any]) -> tuple[Task, ImageModel, EvalConfig]:
+    """The task, the open model and the configuration of an evaluation, checked. Raises UsageError.
+
+    When this returns, nothing has been drawn yet.
+    """
     config, task = configure(flags)
     from ConSinGAN import hardware
-    from ConSinGAN.results import Results
-    from ConSinGAN.tasks.writing import write_results
 
     model = open_model(
         str(config.model_dir), hardware.select_device(config), config.precision, config.threads
     )
     task.check(model, config)
+    return task, model, config
+
+
+def evaluate(flags: Mapping[str, Any]) -> str:
+    """Write what the task draws, or its metrics; return where. Raises UsageError."""
+    task, model, config = prepare(flags)
+    from ConSinGAN.results import Results
+    from ConSinGAN.tasks.writing import write_results
+
     if config.output_dir is None:
         folder = saved.inside(saved.locate(str(config.model_dir)), "Evaluation")
         results = Results(folder, "`model_dir`")

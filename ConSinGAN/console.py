@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import errno
 import logging
 import os
@@ -10,12 +11,14 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, TypeVar
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+Listener = Callable[[str, int, int | None], None]  # what is done, how many are, of how many
 
 LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
 
@@ -113,6 +116,24 @@ def shows_progress() -> bool:
     return is_terminal(sys.stderr) and log.isEnabledFor(logging.INFO)
 
 
+_listener: contextvars.ContextVar[Listener | None] = contextvars.ContextVar(
+    "listener", default=None
+)
+
+
+@contextlib.contextmanager
+def telling(listener: Listener) -> Iterator[None]:
+    """Meanwhile `progress` tells this listener, before each item, and shows nothing.
+
+    What the listener raises ends the loop, which is a way to stop.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 def progress(items: Iterable[T], what: str, total: int | None, unit: str) -> Iterator[T]:
     """Pass items on and show how many came: a bar, or without a terminal a line now and then.
 
@@ -120,6 +141,11 @@ def progress(items: Iterable[T], what: str, total: int | None, unit: str) -> Ite
     """
     from tqdm import tqdm
 
+    if (listener := _listener.get()) is not None:
+        for number, item in enumerate(items):
+            listener(what, number, total)
+            yield item
+        return
     if shows_progress():
         yield from tqdm(
             items, what, total, leave=False, unit=unit, dynamic_ncols=True, file=Stderr()

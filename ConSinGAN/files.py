@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, and tensors that prove themselves.
+"""Tensors in files that are whole or not there, and prove themselves.
 
 Nothing here unpickles. A tensor file carries the SHA-256 of its content, so a damaged or altered
 file is noticed before it is believed.
@@ -6,12 +6,9 @@ file is noticed before it is believed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors
@@ -19,60 +16,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from ConSinGAN import atomic
 from ConSinGAN.errors import UsageError
 
 MAX_HEADER = 10 * 2**20  # bytes; a model's header has a few thousand
-
-
-def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write `data` to a temporary name and rename it, so that `path` is the old or the new file.
-
-    durable: also wait until the disk has it. Raises OSError naming `path`, and leaves no temporary
-    file.
-    """
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    if durable:
-        sync_directory(path.parent)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name to write to, which becomes `path` if all goes well.
-
-    Raises OSError naming `path`, and leaves no temporary file.
-    """
-    temporary = temporary_name(path)
-    try:
-        yield temporary
-        temporary.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None
-        raise
-
-
-def temporary_name(path: Path) -> Path:
-    """Where `path` is written before it is renamed: another name each time.
-
-    Short, because the system bounds a name's length and `path` may be near it.
-    """
-    return path.with_name(f".{secrets.token_hex(8)}.tmp")
-
-
-def sync_directory(folder: Path) -> None:
-    """Make renames in `folder` durable, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
@@ -90,7 +37,7 @@ def save_tensors(
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     about = dict(about or {})
     header = about | {"sha256": _digest(tensors, about)}
-    write_atomic(path, safetensors.torch.save(tensors, metadata=header))
+    atomic.write_atomic(path, safetensors.torch.save(tensors, metadata=header))
 
 
 def read_header(path: Path) -> dict:

@@ -15,7 +15,7 @@ from scipy import ndimage
 from skimage import filters, morphology
 from torch import Tensor
 
-from ConSinGAN.files import write_atomic
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.pictures import decode
 from ConSinGAN.pictures.decode import LUMA
 from ConSinGAN.pictures.finding import EXTENSIONS

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from ConSinGAN import lock
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import UsageError
-from ConSinGAN.files import write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Results:
         except lock.InUse:
             log.info("%s: another evaluation is writing here; waiting for it", self.folder)
             self._open.enter_context(lock.hold(self.folder, seconds=-1, keep=False))
-        self._before = self._read_manifest()
+        self._before = listed(self.folder)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -111,17 +111,22 @@ class Results:
     def _inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.folder.resolve())
 
-    def _read_manifest(self) -> dict[str, str]:
-        try:
-            text = (self.folder / MANIFEST).read_text(encoding="utf-8")
-        except (OSError, ValueError):  # none, or not ours
-            return {}
-        pairs = (line.split(" ", 1) for line in text.splitlines() if " " in line)
-        found: dict[str, str] = {}
-        for digest, name in pairs:
-            name = _unescaped(name)
-            found[name] = digest if found.get(name) != UNKNOWN else UNKNOWN
-        return found
+
+def listed(folder: Path) -> dict[str, str]:
+    """The names of the files that the last evaluation wrote there, in order, and their checksums.
+
+    Of one that did not finish, checksums may be UNKNOWN.
+    """
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except (OSError, ValueError):  # none, or not ours
+        return {}
+    pairs = (line.split(" ", 1) for line in text.splitlines() if " " in line)
+    found: dict[str, str] = {}
+    for digest, name in pairs:
+        name = _unescaped(name)
+        found[name] = digest if found.get(name) != UNKNOWN else UNKNOWN
+    return found
 
 
 def _digest(path: Path) -> str:

@@ -34,7 +34,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ConSinGAN import console, files, images, lock, modes, run_log, saved
+from ConSinGAN import atomic, console, files, images, lock, modes, run_log, saved
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError, describe
@@ -116,7 +116,7 @@ class RunDirectory:
                 f"`output_dir` {config.output_dir}: cannot make {target}: {error.strerror}"
             ) from error
         try:
-            files.write_atomic(new.path / saved.CONFIG, saved.write_config(config, about))
+            atomic.write_atomic(new.path / saved.CONFIG, saved.write_config(config, about))
             new.save_pictures(reals, naive)
             if picture is not None and max(picture.shape[-2:]) >= config.max_size:
                 new._save("picture", {"picture": images.to_levels(picture)})
@@ -259,7 +259,7 @@ class RunDirectory:
         if newest.exists():
             newest.replace(before)
         written.replace(newest)
-        files.sync_directory(self.path)
+        atomic.sync_directory(self.path)
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, str]] | None:
         """The newest good checkpoint, for `TrainingState.restore`; None if none was written.

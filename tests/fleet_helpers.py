@@ -83,7 +83,7 @@ def workers(folder: Path) -> dict[str, int]:
     found = {}
     for path in (folder / ".fleet/leases").glob("[!.]*"):
         content = lease._read(path)
-        if content is not None and not lease._is_gone(content):
+        if content is not None and not lease.is_gone(content):
             found[path.name] = int(content["pid"])
     return found
 

@@ -80,6 +80,20 @@ def test_files_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= most
 
 
+def test_the_fleets_driver_needs_neither_torch_nor_numpy() -> None:
+    """Its memory and its answers are a matter of what it loads."""
+    code = (
+        "import sys, importlib\n"
+        "for name in ('train', 'draw', 'metrics', 'sweep'):\n"
+        "    importlib.import_module(f'ConSinGAN.fleet.{name}').make_parser()\n"
+        "assert not {'torch', 'numpy', 'ray'} & set(sys.modules), 'loaded'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("script", ["main_train", "evaluate_model"])
 def test_flags_need_neither_torch_nor_numpy(script: str) -> None:
     """So that --help and wrong flags answer at once."""

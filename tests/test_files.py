@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ConSinGAN import files, saved
+from ConSinGAN import atomic, files, saved
 from ConSinGAN.errors import UsageError
 
 TENSORS = {
@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     path = tmp_path / "file"
-    files.write_atomic(path, b"old")
+    atomic.write_atomic(path, b"old")
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -99,7 +99,7 @@ def test_a_failed_write_leaves_the_old_file(
     else:
         monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(OSError, match="No space"):
-        files.write_atomic(path, b"new")
+        atomic.write_atomic(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

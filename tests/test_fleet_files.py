@@ -14,9 +14,9 @@ import pytest
 from conftest import ROOT, paint
 
 from ConSinGAN.errors import UsageError
-from ConSinGAN.fleet import lease, trainee
+from ConSinGAN.fleet import lease
 from ConSinGAN.fleet.ledger import Ledger, check_same, name_pictures
-from ConSinGAN.fleet.place import Place
+from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.train import absolute, find
 from ConSinGAN.fleet.view import View, clock
 
@@ -69,27 +69,29 @@ def test_paths_mean_the_same_elsewhere(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, "train", {"flags": {"niter": 3}, "seed": 4})
+    ledger = Ledger(FolderPlace(tmp_path), "train", {"flags": {"niter": 3}, "seed": 4})
     ledger.entries = {"a": {"picture": "/a.png", "state": "failed", "why": "ünlucky: x"}}
     ledger.write(at_once=True)
-    again = Ledger.read(tmp_path)
+    again = Ledger.read(FolderPlace(tmp_path))
     assert again is not None
     assert again.entries == ledger.entries
     assert again.about["flags"] == {"niter": 3}
     assert again.about["seed"] == 4
     assert again.failed() == {"a": "ünlucky: x"}
-    assert Ledger.read(tmp_path / "no") is None
+    assert Ledger.read(FolderPlace(tmp_path / "no")) is None
 
 
-@pytest.mark.parametrize("text", ["a: [", "3", "format: 9", "format: 1\nruns: [1]", "\0"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "3", "format: 9", "format: 1\nruns: [1]", "\0", "format: 1\nruns: {../x: {}}"]
+)
 def test_a_damaged_ledger_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "fleet.yaml").write_text(text)
     with pytest.raises(UsageError, match="move it away"):
-        Ledger.read(tmp_path)
+        Ledger.read(FolderPlace(tmp_path))
 
 
 def test_writing_is_held_back(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, "train", {})
+    ledger = Ledger(FolderPlace(tmp_path), "train", {})
     ledger.write(at_once=True)
     ledger.entries = {"a": {"state": "done"}}
     ledger.write()
@@ -104,8 +106,8 @@ def test_a_full_disk_does_not_end_a_fleet(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "there")
 
-    monkeypatch.setattr("ConSinGAN.fleet.ledger.write_atomic", full)
-    ledger = Ledger(tmp_path, "train", {})
+    monkeypatch.setattr("ConSinGAN.fleet.place.write_atomic", full)
+    ledger = Ledger(FolderPlace(tmp_path), "train", {})
     for _ in range(3):
         ledger.write(at_once=True)
     assert [record.message for record in caplog.records] == [
@@ -114,7 +116,7 @@ def test_a_full_disk_does_not_end_a_fleet(
 
 
 def test_flags_are_compared(caplog: pytest.LogCaptureFixture) -> None:
-    path = Path("D/fleet.yaml")
+    path = "D/fleet.yaml"
     check_same({"niter": 3}, {"niter": 3}, path)
     with pytest.raises(UsageError, match=r"niter was 3 when D/fleet.yaml was begun, and is 4 now"):
         check_same({"niter": 3}, {"niter": 4}, path)
@@ -201,7 +203,7 @@ def test_a_touched_lease_does_not_expire(
 ) -> None:
     """However old its clock says that it is."""
     path = tmp_path / "name"
-    monkeypatch.setattr(lease, "_is_gone", lambda content: False)
+    monkeypatch.setattr(lease, "is_gone", lambda content: False)
     for hours in range(1, 4):
         os.utime(path, (time.time() - hours * 3600,) * 2)
         with pytest.raises(lease.Taken):
@@ -252,23 +254,23 @@ for _ in range(20):
 
 
 def test_a_place_is_known_by_its_mark(tmp_path: Path) -> None:
-    place = Place.prepare(tmp_path / "out", "abc")
+    place = FolderPlace.prepare(tmp_path / "out", "abc")
     assert place.blind() is None
-    assert Place.prepare(tmp_path / "out", "other").mark == "abc"
+    assert FolderPlace.prepare(tmp_path / "out", "other").mark == "abc"
     (tmp_path / "out/.fleet/id").write_text("another folder of that name")
     assert "does not see" in str(place.blind())
-    assert "mount it" in str(Place(tmp_path / "no", "abc").blind())
+    assert "mount it" in str(FolderPlace(tmp_path / "no", "abc").blind())
 
 
 def test_a_place_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"output_dir .* cannot be used: Not a directory"):
-        Place.prepare(tmp_path / "file/out", "abc")
+        FolderPlace.prepare(tmp_path / "file/out", "abc")
 
 
 def test_two_fleets_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "EXPIRY", 0.2)
-    place = Place.prepare(tmp_path, "abc")
+    place = FolderPlace.prepare(tmp_path, "abc")
     with place.driving(), pytest.raises(UsageError, match="another fleet is at work"):
         place.driving().__enter__()
 
@@ -276,7 +278,7 @@ def test_two_fleets_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_only_unfinished_folders_are_swept(tmp_path: Path) -> None:
     for name in (".0123456789abcdef", ".fleet", ".0123456789abcdeg", "0123456789abcdef", "run"):
         (tmp_path / name).mkdir()
-    trainee.sweep_leftovers(tmp_path)
+    FolderPlace(tmp_path).sweep_leftovers()
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {".fleet", ".0123456789abcdeg", "0123456789abcdef", "run"}
 

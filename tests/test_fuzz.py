@@ -28,7 +28,6 @@ from ConSinGAN.presets.base import Configure, Values
 from ConSinGAN.presets.draft import Draft
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.state import Diverged
-from evaluate_model import make_evaluation_parser
 from main_train import make_train_parser
 
 MEBIBYTES = 200  # that the refusal of a file may take at most
@@ -144,7 +143,7 @@ WORD = (
 WORDS = st.lists(WORD, max_size=8)
 
 
-TRAIN_PARSER, EVALUATION_PARSER = make_train_parser(), make_evaluation_parser()
+TRAIN_PARSER, EVALUATION_PARSER = make_train_parser(), ask.make_parser(None)
 
 
 @given(WORDS, st.booleans())

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, Outcome, files_below, write_mask, write_picture
 
 import evaluate_model
-from ConSinGAN import files, lock
+from ConSinGAN import atomic, lock
 from ConSinGAN.errors import UsageError
 from ConSinGAN.results import MANIFEST, Results
 
@@ -126,15 +126,15 @@ def test_another_evaluation_is_waited_for(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_temporary_names_are_never_the_same(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    assert len({files.temporary_name(path) for _ in range(100)}) == 100
+    assert len({atomic.temporary_name(path) for _ in range(100)}) == 100
     long = tmp_path / ("x" * 255)
-    files.write_atomic(long, b"whole")
+    atomic.write_atomic(long, b"whole")
     assert long.read_bytes() == b"whole"
 
 
 def _hammer(path: Path, text: bytes) -> None:
     for _ in range(200):
-        files.write_atomic(path, text, durable=False)
+        atomic.write_atomic(path, text, durable=False)
 
 
 def test_one_file_may_be_written_by_several_at_once(tmp_path: Path) -> None:

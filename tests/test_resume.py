@@ -19,7 +19,7 @@ import torch
 from conftest import ROOT, TINY, as_flags, write_mask, write_picture
 
 import ConSinGAN
-from ConSinGAN import beginning, files, launch, saved
+from ConSinGAN import atomic, beginning, files, launch, saved
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.run import RunDirectory
@@ -235,7 +235,7 @@ def test_a_full_disk_at_every_write_in_turn(
     for count in range(1, 40):
         options = desk("generation", f"full{count}")
         with monkeypatch.context() as patch:
-            write, written = files.write_atomic, 0
+            write, written = atomic.write_atomic, 0
 
             def full(path: Path, data: bytes, durable: bool = True, write=write, at=count) -> None:
                 nonlocal written
@@ -244,7 +244,7 @@ def test_a_full_disk_at_every_write_in_turn(
                     raise OSError(errno.ENOSPC, "No space left on device", str(path))
                 write(path, data, durable)
 
-            patch.setattr(files, "write_atomic", full)
+            patch.setattr(atomic, "write_atomic", full)
             patch.setattr("ConSinGAN.images.write_atomic", full)
             try:
                 ConSinGAN.train(**options)

@@ -30,7 +30,7 @@ import torch._dynamo  # which every optimizer imports: once here instead of in e
 from conftest import TINY, write_mask, write_picture
 
 import ConSinGAN
-from ConSinGAN import files, images, launch
+from ConSinGAN import atomic, images, launch
 from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.watch import tensorboard
 
@@ -163,11 +163,11 @@ def count_down(owner: object, name: str, count: int, strike: Callable[..., None]
 
 def kill_in_write(half: bool, count: int, die: Callable[[str], None]) -> None:
     def strike(path: Path, data: bytes, *_: object) -> None:
-        files.temporary_name(path).write_bytes(data[: len(data) // 2] if half else data)
+        atomic.temporary_name(path).write_bytes(data[: len(data) // 2] if half else data)
         die(path.name)
 
-    count_down(files, "write_atomic", count, strike)
-    images.write_atomic = files.write_atomic
+    count_down(atomic, "write_atomic", count, strike)
+    images.write_atomic = atomic.write_atomic
 
 
 def kill_between_renames(count: int, die: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ConSinGAN.fleet.lease import Lease
+from ConSinGAN.fleet.lease import Held
 
 BEAT = 1.0  # seconds between two calls of one piece of work
 PATIENCE = 60.0  # seconds without an answer after which the board, and so the driver, is gone
@@ -50,7 +50,7 @@ class Reporter:
         """board: the actor's handle."""
         self._board, self._name = board, name
         self.facts: dict[str, Any] = {}
-        self._leases: list[Lease] = []
+        self._leases: list[Held] = []
         self._ended = threading.Event()
         self.should_stop: str | None = None  # why
 
@@ -59,7 +59,7 @@ class Reporter:
         self.facts = {**self.facts, **facts}
 
     @contextlib.contextmanager
-    def keeping(self, lease: Lease) -> Iterator[None]:
+    def keeping(self, lease: Held) -> Iterator[None]:
         """Look after a lease meanwhile; if it is lost, the work shall stop."""
         self._leases.append(lease)
         try:

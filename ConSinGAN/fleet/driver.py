@@ -11,15 +11,15 @@ from ConSinGAN import console
 from ConSinGAN.errors import ConSinGANError
 from ConSinGAN.fleet.cluster import Cluster
 from ConSinGAN.fleet.engine import Ending, Engine, Job, Work
-from ConSinGAN.fleet.lease import Lease
-from ConSinGAN.fleet.ledger import NAME, Ledger
+from ConSinGAN.fleet.lease import Held
+from ConSinGAN.fleet.ledger import Ledger
 from ConSinGAN.fleet.place import INNER, Place
 from ConSinGAN.fleet.signals import stop_signals
 from ConSinGAN.fleet.view import View
 
 log = logging.getLogger(__name__)
 
-KEPT = ("host", "where")  # of what work tells, in the ledger
+KEPT = ("host", "where", "warning")  # of what work tells, in the ledger
 SUMMED = ("seconds", "attempts", "iterations")  # likewise, over all times that it was begun
 LISTED = 50  # failures that are named at the end; all are in the ledger
 
@@ -41,7 +41,7 @@ class Halted(ConSinGANError):
 
 
 def carry_out(
-    there: Cluster, place: Place, lease: Lease, ledger: Ledger, work: Work, jobs: Iterable[Job],
+    there: Cluster, place: Place, lease: Held, ledger: Ledger, work: Work, jobs: Iterable[Job],
     what: str, ended: Callable[[Job, Ending], None] = lambda job, ending: None,
 ) -> None:  # fmt: skip
     """Do the jobs and keep the ledger, whose entries have their names.
@@ -58,6 +58,9 @@ def carry_out(
                 entry = ledger.entries[name]
                 if entry["state"] == "waiting":
                     entry["state"] = "running"
+                warning = facts.get("warning")
+                if warning is not None and warning != entry.get("warning"):
+                    log.warning("%s: %s", name, warning)
                 entry |= _kept(facts)
             ledger.write()
             view.update(running)
@@ -100,6 +103,7 @@ def write_down(
             entry[name] = round(before.get(name, 0) + ending.facts[name], 1)
     if ending.state == "done":
         entry.pop("where", None)
+        entry.pop("warning", None)
     if ending.why and ending.state == "failed":
         entry["why"] = ending.why
     if ending.details:
@@ -109,7 +113,7 @@ def write_down(
 
 def say_how_it_ended(ledger: Ledger, what: str, exit_code: int | None) -> None:
     """Raise Failed or Halted if there is something to say; first list what failed."""
-    counted, failed, path = ledger.count(), ledger.failed(), ledger.folder / NAME
+    counted, failed, path = ledger.count(), ledger.failed(), ledger.path
     total = sum(counted.values())
     for name, why in list(failed.items())[:LISTED]:
         console.say(f"failed: {name}: {why}", sys.stderr)

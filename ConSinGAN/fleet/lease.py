@@ -21,7 +21,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ConSinGAN.errors import UsageError
 
@@ -32,6 +32,13 @@ POLL = 0.2  # seconds between looks at a lease that another one holds
 
 class Taken(Exception):
     """Somebody else holds the lease."""
+
+
+class Held(Protocol):
+    """A lease that one process holds, wherever it lies."""
+
+    def is_mine(self) -> bool:
+        """Whether it is still this one's; to be asked at least every EXPIRY seconds."""
 
 
 class Lease:
@@ -112,17 +119,16 @@ class _Watch:
         self.content = _read(self.path) or {}
         if (seen := (touched, self.token)) != self.seen:
             self.seen, self.since = seen, time.monotonic()
-        return _is_gone(self.content) or time.monotonic() - self.since >= self.expiry
+        return is_gone(self.content) or time.monotonic() - self.since >= self.expiry
 
     def holder(self) -> str:
         """Who has it, in words."""
-        return f"process {self.content.get('pid', '?')} on {self.content.get('host', '?')}"
+        return holder(self.content)
 
 
 def _claim(lease: Lease) -> bool:
     """Put the lease in place, whole, unless there is one."""
-    me: dict[str, Any] = {"token": lease.token, "host": socket.gethostname(), "boot": _boot()}
-    me |= {"pid": os.getpid(), "started": _started(os.getpid())}
+    me = who_i_am(lease.token)
     mine = lease.path.with_name(f".{lease.token}.tmp")
     try:
         mine.write_text(json.dumps(me))
@@ -167,7 +173,18 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _is_gone(content: dict[str, Any]) -> bool:
+def who_i_am(token: str) -> dict[str, Any]:
+    """What a lease of this process says."""
+    me: dict[str, Any] = {"token": token, "host": socket.gethostname(), "boot": _boot()}
+    return me | {"pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def holder(content: dict[str, Any]) -> str:
+    """Who has a lease, in words."""
+    return f"process {content.get('pid', '?')} on {content.get('host', '?')}"
+
+
+def is_gone(content: dict[str, Any]) -> bool:
     """Whether the holder was a process of this machine that is not there any more."""
     if content.get("host") != socket.gethostname() or content.get("boot") != _boot():
         return False

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from ConSinGAN.errors import UsageError, describe
-from ConSinGAN.files import write_atomic
+from ConSinGAN.fleet.place import Place
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +35,21 @@ Entry = dict[str, Any]  # state, picture and what else is known of one run
 class Ledger:
     """The content of one fleet.yaml."""
 
-    def __init__(self, folder: Path, command: str, about: Mapping[str, Any]) -> None:
-        """about: what the runs have in common, their flags above all."""
-        self.folder, self.command, self.about = folder, command, dict(about)
+    def __init__(
+        self, place: Place, command: str, about: Mapping[str, Any], name: str = NAME
+    ) -> None:
+        """about: what the runs have in common, their flags above all. name: of the file."""
+        self.place, self.name = place, name
+        self.command, self.about = command, dict(about)
         self.entries: dict[str, Entry] = {}
         self._written, self._took, self._told = 0.0, 0.0, False
 
     @classmethod
-    def read(cls, folder: Path) -> Ledger | None:
-        """That of a folder; None if there is none. Raises UsageError if it is damaged."""
-        path = folder / NAME
+    def read(cls, place: Place, name: str = NAME) -> Ledger | None:
+        """That of a place; None if there is none. Raises UsageError if it is damaged."""
+        path = place.spell(name)
         try:
-            content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+            content = yaml.load(place.read(name).decode("utf-8"), _Loader)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -56,10 +59,12 @@ class Ledger:
             ) from error
         good = isinstance(content, dict) and content.get("format") == FORMAT
         runs = content.get("runs") if good else None
-        if not isinstance(runs, dict) or not all(isinstance(e, dict) for e in runs.values()):
-            raise UsageError(f"{path}: is not what this toolkit writes; move it away")
+        if not isinstance(runs, dict) or not all(
+            isinstance(entry, dict) and is_name(str(run)) for run, entry in runs.items()
+        ):
+            raise UsageError(f"{path}: is not what a fleet writes; move it away")
         about = {k: v for k, v in content.items() if k not in ("format", "command", "runs")}
-        ledger = cls(folder, str(content.get("command")), about)
+        ledger = cls(place, str(content.get("command")), about, name)
         ledger.entries = {str(name): entry for name, entry in runs.items()}
         return ledger
 
@@ -74,6 +79,11 @@ class Ledger:
         """The names of what failed, and why."""
         return {n: e.get("why", "") for n, e in self.entries.items() if e["state"] == "failed"}
 
+    @property
+    def path(self) -> str:
+        """Where it is, as users name it."""
+        return self.place.spell(self.name)
+
     def write(self, at_once: bool = False) -> None:
         """Write it down; if that need not be at once, not too often. A full disk ends nothing."""
         start = time.monotonic()
@@ -84,7 +94,7 @@ class Ledger:
         content["runs"] = self.entries
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
         try:
-            write_atomic(self.folder / NAME, text.encode(), durable=at_once)
+            self.place.write(self.name, text.encode(), durable=at_once)
         except OSError as error:
             if not self._told:
                 log.warning("%s; the fleet goes on", describe(error))
@@ -93,28 +103,41 @@ class Ledger:
         self._took = self._written - start
 
 
+def is_name(name: str) -> bool:
+    """Whether it can name a run: a folder of its own beside the others, not hidden."""
+    return bool(name) and not name.startswith(".") and not set(name) & set("/\0")
+
+
 def name_pictures(pictures: Iterable[Path], known: Mapping[str, str]) -> dict[str, Path]:
     """A name for the run of every picture: its stem, with a number if that is taken.
 
     known: names that pictures have already, by path. Names differ in more than upper and lower
     case, and none begins with a dot.
     """
+    return name_all(((picture, picture.stem) for picture in pictures), known)
+
+
+def name_all(wanted: Iterable[tuple[Path, str]], known: Mapping[str, str]) -> dict[str, Path]:
+    """Names for paths, as `name_pictures` does; wanted: each path and the name that it would get.
+
+    known: names that paths have already.
+    """
     names: dict[str, Path] = {}
     taken = {name.casefold() for name in known.values()} | {NAME}
-    for picture in pictures:
-        name = known.get(str(picture))
+    for path, stem in wanted:
+        name = known.get(str(path))
         if name is None:
-            stem = picture.stem.lstrip(".")[:150].strip() or "picture"
+            stem = stem.lstrip(".")[:150].strip() or "picture"
             number, name = 1, stem
             while name.casefold() in taken:
                 number += 1
                 name = f"{stem}_{number}"
             taken.add(name.casefold())
-        names[name] = picture
+        names[name] = path
     return names
 
 
-def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: Path) -> None:
+def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: str) -> None:
     """Compare a fleet's flags with those of last time.
 
     Harmless ones may differ, and that is told. Raises UsageError, naming the flag, for another.
@@ -136,10 +159,10 @@ def check_same(before: Mapping[str, Any], flags: Mapping[str, Any], path: Path) 
         log.info("--%s was %s last time and is %s from here on", name, *texts)
 
 
-def digest(path: str) -> str:
-    """The checksum of a file that flags name. Raises UsageError if it cannot be read."""
+def digest(path: str, flag: str = "config") -> str:
+    """The checksum of a file that a flag names. Raises UsageError if it cannot be read."""
     try:
         return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"`config` {path}: cannot be read: {reason}") from error
+        raise UsageError(f"`{flag}` {path}: cannot be read: {reason}") from error

@@ -37,6 +37,11 @@ class FleetConfig:
         "the Ray cluster to use: auto or HOST:PORT (default: this machine alone, on loopback)",
         metavar="auto|HOST:PORT",
     )  # fmt: skip
+    scratch: str | None = option(
+        None, "fleet",
+        "if output_dir is an object store: the folder, on every machine, in which runs are while "
+        "they are worked at (default: where the system keeps temporary files)", metavar="DIR",
+    )  # fmt: skip
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

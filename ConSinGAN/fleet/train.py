@@ -13,9 +13,9 @@ from typing import Any
 from ConSinGAN import launch
 from ConSinGAN.config import SCHEMA
 from ConSinGAN.errors import UsageError
-from ConSinGAN.fleet import cluster, driver, options, trainee
+from ConSinGAN.fleet import cluster, driver, options, places, trainee
 from ConSinGAN.fleet.engine import Job
-from ConSinGAN.fleet.ledger import NAME, Ledger, check_same, digest, name_pictures
+from ConSinGAN.fleet.ledger import Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.place import Place
 from ConSinGAN.options import PATHS, field_of
 from ConSinGAN.pictures import formats
@@ -78,11 +78,12 @@ def do(flags: Mapping[str, Any]) -> str:
     """
     fleet, flags = options.split(flags)
     pictures = find(flags.pop("pictures"))
-    folder = Path(flags.pop("output_dir", DEFAULT_FOLDER)).expanduser().absolute()
+    where = flags.pop("output_dir", DEFAULT_FOLDER)
     flags = absolute(flags)
     check(flags, pictures[0])
+    places.check(where, fleet.scratch)
     with cluster.connected(fleet) as there:
-        place = Place.prepare(folder, secrets.token_hex(8))
+        place = places.prepare(where, secrets.token_hex(8), fleet.scratch)
         with place.driving() as lease:
             ledger = open_ledger(place, flags, pictures)
             common = flags | {"manualSeed": ledger.about["seed"], "threads": fleet.threads_per_run}
@@ -93,10 +94,10 @@ def do(flags: Mapping[str, Any]) -> str:
                 picture = ledger.entries[name]["picture"]
                 return Job(name, trainee.Training(place, name, common | {"input_name": picture}))
 
-            trainee.sweep_leftovers(folder)
+            place.sweep_leftovers()
             jobs = driver.waiting(ledger, order)
             driver.carry_out(there, place, lease, ledger, trainee.train, jobs, "training")
-            return f"{len(ledger.entries)} models in {folder}"
+            return f"{len(ledger.entries)} models in {place.address}"
 
 
 def absolute(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,12 +131,12 @@ def open_ledger(place: Place, flags: Mapping[str, Any], pictures: Sequence[Path]
     given = dict(flags)
     if given.get("config") is not None:
         given["config"] = f"{given['config']} (sha-256 {digest(given['config'])})"
-    ledger = Ledger.read(place.folder)
+    ledger = Ledger.read(place)
     if ledger is None:
         seed = given.get("manualSeed", secrets.randbelow(2**31))
-        ledger = Ledger(place.folder, "train", {"flags": given, "seed": seed})
+        ledger = Ledger(place, "train", {"flags": given, "seed": seed})
     else:
-        path = place.folder / NAME
+        path = ledger.path
         if ledger.command != "train":
             raise UsageError(f"`output_dir`: {path} is of a {ledger.command}; name another folder")
         check_same(ledger.about.get("flags") or {}, given, path)

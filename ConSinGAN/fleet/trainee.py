@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
 import time
 from collections.abc import Mapping
@@ -52,9 +51,18 @@ def train(order: Training, reporter: Reporter) -> dict[str, Any]:
     reporter.say(host=socket.gethostname())
     if reporter.should_stop:
         raise Interrupted(reporter.should_stop)
-    with order.place.working(order.name) as lease, reporter.keeping(lease):
+    place, name = order.place, order.name
+
+    def warn(text: str) -> None:
+        reporter.say(warning=text)
+
+    with (
+        place.working(name) as lease,
+        reporter.keeping(lease),
+        place.at_hand(name, lease, warn) as path,
+    ):
         try:
-            _train_or_resume(order, watcher)
+            _train_or_resume(order, path, watcher)
         except Stopped as stopped:
             raise Interrupted(stopped.reason) from None
         finally:
@@ -63,12 +71,12 @@ def train(order: Training, reporter: Reporter) -> dict[str, Any]:
     return reporter.facts
 
 
-def _train_or_resume(order: Training, watcher: FleetWatcher) -> None:
-    path, flags = order.place.run(order.name), dict(order.flags)
+def _train_or_resume(order: Training, path: Path, watcher: FleetWatcher) -> None:
+    flags = dict(order.flags)
     if not (path / saved.CONFIG).exists():
         if path.exists() and any(path.iterdir()):
             raise UsageError(f"{path}: is there already and is no run directory; move it away")
-        launch.train(flags | {"output_dir": str(order.place.folder)}, [watcher], path)
+        launch.train(flags | {"output_dir": order.place.address}, [watcher], path)
         return
     before = saved.read_config(path)
     if not _same_file(before.input_name, flags["input_name"]):
@@ -97,11 +105,3 @@ def _give_back_memory() -> None:
     from ConSinGAN import hardware
 
     hardware.return_memory()
-
-
-def sweep_leftovers(folder: Path) -> None:
-    """Remove what runs that were killed while they were made have left; nobody may be at work."""
-    for path in folder.glob(".*"):
-        name = path.name[1:]
-        if len(name) == 16 and set(name) <= set("0123456789abcdef") and path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)

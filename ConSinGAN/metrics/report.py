@@ -16,9 +16,9 @@ import yaml
 from torch import Tensor, nn
 
 from ConSinGAN import console, hardware, images
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.evaluation import EvalConfig, MetricsConfig
-from ConSinGAN.files import write_atomic
 from ConSinGAN.metrics import networks, patches
 from ConSinGAN.pictures import decode
 from ConSinGAN.pictures.finding import find_pictures
@@ -257,11 +257,22 @@ def _size_text(picture: Tensor) -> str:
 # A trained model, and pictures in files -------------------------------------------------------
 
 
-def measure_model(task: Task, model: ImageModel, config: EvalConfig) -> Report:
-    """Measure what a task draws, as PNG files would be."""
+def measure_model(
+    task: Task, model: ImageModel, config: EvalConfig, seen: Callable[[Tensor], None] | None = None
+) -> Report:
+    """Measure what a task draws, as PNG files would be.
+
+    seen: is shown every picture, (1, 3, h, w) in [-1, 1].
+    """
     total, pictures = task.measured(model, config)
-    written = (_checked(images.as_written(picture), "`size`") for picture in pictures)
-    report = measure(images.as_written(model.real), written, config, total)
+
+    def written() -> Iterator[Tensor]:
+        for picture in pictures:
+            yield (shown := _checked(images.as_written(picture), "`size`"))
+            if seen is not None:
+                seen(shown)
+
+    report = measure(images.as_written(model.real), written(), config, total)
     report.about["settings"]["precision"] = hardware.PRECISION_NAMES[model.generator.dtype]
     report.about |= {"model": str(config.model_dir)}
     return report

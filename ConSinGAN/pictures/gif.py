@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import UsageError
-from ConSinGAN.files import write_atomic
 
 MAX_FPS = 50  # delays of 2 hundredths of a second; viewers play shorter ones as 10
 NUM_COLOURS = 256

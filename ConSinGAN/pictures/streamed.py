@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ConSinGAN.files import replacing
+from ConSinGAN.atomic import replacing
 from ConSinGAN.pictures.png import SIGNATURE
 
 LEVEL = 3  # of compression

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.errors import UsageError
-from ConSinGAN.files import write_atomic
 from ConSinGAN.pictures.gif import save_gif
 
 log = logging.getLogger(__name__)

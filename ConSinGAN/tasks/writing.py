@@ -14,8 +14,8 @@ import yaml
 from torch import Tensor
 
 from ConSinGAN import images
+from ConSinGAN.atomic import write_atomic
 from ConSinGAN.evaluation import EvalConfig
-from ConSinGAN.files import write_atomic
 from ConSinGAN.hardware import PRECISION_NAMES
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive

@@ -6,14 +6,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import ConSinGANError
-from ConSinGAN.model import ImageModel
-from ConSinGAN.naive import Naive
+
+if TYPE_CHECKING:  # who only wants to stop a run needs no torch
+    from torch import Tensor
+
+    from ConSinGAN.model import ImageModel
+    from ConSinGAN.naive import Naive
 
 
 @dataclass(frozen=True)
