@@ -172,31 +172,37 @@ def mend(canvas: TiledPicture, picture: Tensor) -> TiledPicture:
     canvas, everything = canvas.at_hand(), Window(0, 0, *size)
 
     @cache
-    def units() -> list[Tensor]:
+    def found() -> tuple[list[Tensor], Tensor | None]:
+        """The units of every step; and all of the copy, mended, if it was looked at as a whole."""
         coarse = replace(canvas.reduced(size), name=f"{canvas.name}: patches")
         places = [(window, window.grown(reach, everything)) for window in probes(everything)]
         parts = [replace(coarse, area=there).tensor() for _, there in places]
-        found: list[Tensor] = []
+        units: list[Tensor] = []
         for _ in range(MENDING):
             least = torch.full_like(keys[:, 0], torch.inf)
             for (window, there), part in zip(places, parts, strict=True):
                 rows, columns = window.cut(there)
                 seen = _Seen(part[..., rows, columns], window, small, own)
                 least = torch.minimum(least, least_distances(seen.queries, keys))
-            found.append(units_of(least, MENDED_COMPLETENESS))
-            parts = [
-                _Seen(part, there, small, own).improved(keys, found[-1])
-                for (_, there), part in zip(places, parts, strict=True)
-            ]
-        return found
+            units.append(units_of(least, MENDED_COMPLETENESS))
+            if len(units) < MENDING or len(parts) == 1:
+                parts = [
+                    _Seen(part, there, small, own).improved(keys, units[-1])
+                    for (_, there), part in zip(places, parts, strict=True)
+                ]
+        return units, parts[0] if len(parts) == 1 else None
 
     def change(place: Window, drawn: Tensor) -> Tensor:
+        units, moved = found()
+        if moved is not None:
+            rows, columns = place.cut(everything)
+            return moved[..., rows, columns] - drawn
         moved = drawn
-        for each in units():
+        for each in units:
             moved = _Seen(moved, place, small, own).improved(keys, each)
         return moved - drawn
 
-    return canvas.changed_coarsely(size, reach, change).after(units)
+    return canvas.changed_coarsely(size, reach, change).after(found)
 
 
 def _margins(canvas: TiledPicture, picture: Tensor) -> Margins:
