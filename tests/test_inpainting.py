@@ -28,6 +28,7 @@ from ConSinGAN.objectives.base import Objective
 from ConSinGAN.objectives.wgan_gp import WGANGP
 from ConSinGAN.objectives.wgan_gp_options import Options
 from ConSinGAN.pictures.completion import complete
+from ConSinGAN.pictures.votes import nearest
 from ConSinGAN.resize import resize
 from ConSinGAN.tasks.inpainting import draw_around
 from ConSinGAN.watch.base import Stopped, Watcher
@@ -368,3 +369,16 @@ def test_a_drawn_hole_is_completed_from_the_picture() -> None:
     assert error < 0.3 * real[inside].abs().mean()
     other = complete(drawn, torch.where(hole, -0.9, real), hole)
     assert torch.equal(other, completed)  # whatever the hole hides
+
+
+def test_patches_that_are_wanted_nowhere_seem_nearer() -> None:
+    """What is blurred, near the mean of all patches, does not become the smoothest everywhere."""
+    random = torch.Generator().manual_seed(0)
+    keys = torch.randn(40, 5, generator=random)
+    keys[0] = 0
+    queries = 0.1 * torch.randn(1500, 5, generator=random)  # more than are compared at once
+    assert torch.equal(nearest(queries, keys), torch.zeros(1500, dtype=torch.long))
+    distances = torch.cdist(queries, keys).square() / 5
+    wanted = (distances / (0.01 + distances.amin(dim=0))).argmin(dim=1)
+    assert len(wanted.unique()) > 10
+    assert (nearest(queries, keys, 0.01) == wanted).float().mean() > 0.99
