@@ -18,7 +18,11 @@ from fleet_helpers import (
     fleet,
     kill,
     ledger,
+    loopback,
     paint_folder,
+    session_of,
+    sockets_after_closing,
+    sockets_of,
     states,
     trained_alone,
     wait_for,
@@ -201,49 +205,3 @@ def board_of(pid: int) -> int:
         if name.startswith(b"ray::Board"):
             return process
     raise AssertionError("no board")
-
-
-def session_of(pid: int) -> set[int]:
-    """All processes of a session: of a fleet and of Ray's, wherever they were moved since."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == pid:
-            found.add(int(stat.parent.name))
-    return found
-
-
-def sockets_of(pids: set[int]) -> list[tuple[str, str, bool]]:
-    """(local address, remote address, listens) of every TCP and UDP socket of processes."""
-    mine = set()
-    for pid in pids:
-        try:
-            links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
-        except OSError:
-            continue
-        mine |= {link[8:-1] for link in links if link.startswith("socket:[")}
-    found = []
-    for table in ("tcp", "tcp6", "udp", "udp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in mine:
-                listens = fields[3] == "0A" or (table.startswith("udp") and fields[3] == "07")
-                found.append((fields[1], fields[2], listens))
-    return found
-
-
-def sockets_after_closing() -> list[str]:
-    """Connections to where clouds tell what a machine is, also those that are over."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return [line for line in lines if line.split()[2].startswith("FEA9FEA9")]
-
-
-def loopback(address: str) -> bool:
-    """Whether an address of the kernel's table is of the loopback interface."""
-    host = address.partition(":")[0]
-    return host == "0100007F" or host in (
-        "0000000000000000FFFF00000100007F", "00000000000000000000000001000000",
-    )  # fmt: skip

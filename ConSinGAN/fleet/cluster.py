@@ -141,6 +141,7 @@ def _for_workers(config: FleetConfig) -> dict[str, str]:
         "OMP_NUM_THREADS": str(config.threads_per_run),
         "MKL_NUM_THREADS": str(config.threads_per_run),
         "PYTHONPATH": os.pathsep.join(paths),
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",  # or Tune would make relative names those of other files
     }
 
 

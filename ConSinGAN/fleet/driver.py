@@ -40,6 +40,47 @@ class Halted(ConSinGANError):
         self.exit_code = exit_code
 
 
+class Books:
+    """What is kept of a fleet at work: its ledger, its lease, and what is shown of it."""
+
+    def __init__(self, place: Place, lease: Held, ledger: Ledger, what: str) -> None:
+        """what: is being done, in a word."""
+        self.place, self.lease, self.ledger = place, lease, ledger
+        self._before, counted = _counts(ledger), ledger.count()
+        self.view = View(what, len(ledger.entries), counted["done"])
+
+    def __enter__(self) -> Books:
+        self.view.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for entry in self.ledger.entries.values():
+            if entry["state"] == "running":
+                entry["state"] = "stopped"
+        self.ledger.write(at_once=True)
+        self.view.__exit__(*exception)
+
+    def watch(self, running: dict[str, dict[str, Any]]) -> None:
+        """Take in what is told by all that runs."""
+        self.lease.is_mine()  # touches it
+        for name, facts in running.items():
+            entry = self.ledger.entries[name]
+            if entry["state"] == "waiting":
+                entry["state"] = "running"
+            warning = facts.get("warning")
+            if warning is not None and warning != entry.get("warning"):
+                log.warning("%s: %s", name, warning)
+            entry |= _kept(facts)
+        self.ledger.write()
+        self.view.update(running)
+
+    def ended(self, job: Job, ending: Ending) -> None:
+        """Take in how one ended."""
+        write_down(self.ledger, self.place, job, ending, self._before.pop(job.name, {}))
+        self.view.ended(job.name, ending.state, ending.why)
+        self.ledger.write()
+
+
 def carry_out(
     there: Cluster, place: Place, lease: Held, ledger: Ledger, work: Work, jobs: Iterable[Job],
     what: str, ended: Callable[[Job, Ending], None] = lambda job, ending: None,
@@ -49,34 +90,11 @@ def carry_out(
     what: is being done, in a word. ended: is told of every ending. Raises Failed, naming them, if
     any failed, and Halted if the fleet was stopped by a signal.
     """
-    counted, before = ledger.count(), _counts(ledger)
-    with stop_signals() as signals, View(what, len(ledger.entries), counted["done"]) as view:
-
-        def watch(running: dict[str, dict[str, Any]]) -> None:
-            lease.is_mine()  # touches it
-            for name, facts in running.items():
-                entry = ledger.entries[name]
-                if entry["state"] == "waiting":
-                    entry["state"] = "running"
-                warning = facts.get("warning")
-                if warning is not None and warning != entry.get("warning"):
-                    log.warning("%s: %s", name, warning)
-                entry |= _kept(facts)
-            ledger.write()
-            view.update(running)
-
-        engine = Engine(there, work, signals.should_stop, watch)
-        try:
-            for job, ending in engine.run(jobs):
-                write_down(ledger, place, job, ending, before.pop(job.name, {}))
-                view.ended(job.name, ending.state, ending.why)
-                ended(job, ending)
-                ledger.write()
-        finally:
-            for entry in ledger.entries.values():
-                if entry["state"] == "running":
-                    entry["state"] = "stopped"
-            ledger.write(at_once=True)
+    with stop_signals() as signals, Books(place, lease, ledger, what) as books:
+        engine = Engine(there, work, signals.should_stop, books.watch)
+        for job, ending in engine.run(jobs):
+            books.ended(job, ending)
+            ended(job, ending)
         stop = signals.should_stop()
     say_how_it_ended(ledger, what, None if stop is None else stop.exit_code)
 

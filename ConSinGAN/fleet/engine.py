@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,14 +57,18 @@ class Ending:
 Work = Callable[[Any, Reporter], dict[str, Any]]
 
 
-def perform(work: Work, job: Job, board: Any) -> Ending:
-    """Do a piece of work, in a process of Ray's; whatever happens becomes an ending."""
+def perform(work: Work, job: Job, board: Any, told: Mapping[str, Any] | None = None) -> Ending:
+    """Do a piece of work, in a process of Ray's; whatever happens becomes an ending.
+
+    told: what the board shall know of it from the beginning.
+    """
     import ray
 
     node = {"node": ray.get_runtime_context().get_node_id()}
     if reason := job.order.blind():
         return Ending("blind", reason, node)
     reporter = Reporter(board, job.name)
+    reporter.say(**(told or {}))
     try:
         with reporter.at_work():
             return Ending("done", facts=work(job.order, reporter) | node)
@@ -79,6 +83,17 @@ def perform(work: Work, job: Job, board: Any) -> Ending:
     except Exception as error:
         why = f"a bug: {type(error).__name__}: {describe(error)}"
         return Ending("failed", why, reporter.facts | node, traceback.format_exc())
+
+
+def make_board() -> Any:
+    """The board, an actor beside the driver."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1}
+    make: Any = ray.remote(**options)(Board)
+    return make.remote()
 
 
 @dataclass
@@ -101,13 +116,9 @@ class Engine:
     ) -> None:  # fmt: skip
         """should_stop: asked again and again; watch: is shown what runs, about once a second."""
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.cluster, self.should_stop, self.watch = cluster, should_stop, watch
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        options: dict[str, Any] = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1}
-        make: Any = ray.remote(**options)(Board)
-        self.board: Any = make.remote()
+        self.board: Any = make_board()
         self._perform = ray.remote(**cluster.task_options)(perform)
         self._work = ray.put(work)
         self._flying: dict[Any, Job] = {}

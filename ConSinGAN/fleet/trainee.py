@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from ConSinGAN.fleet.place import Place
 from ConSinGAN.options import Scope
 
 if TYPE_CHECKING:
-    from ConSinGAN.fleet.watching import FleetWatcher
+    from ConSinGAN.watch.base import Watcher
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,11 @@ class Training:
         return self.place.blind()
 
 
-def train(order: Training, reporter: Reporter) -> dict[str, Any]:
+def train(order: Training, reporter: Reporter, watchers: Sequence[Watcher] = ()) -> dict[str, Any]:
     """Train, or go on where the run was left; what there is to tell of it.
 
-    Raises ConSinGANError as training does, Interrupted if it was stopped with a checkpoint.
+    watchers: more of them than the fleet's. Raises ConSinGANError as training does, Interrupted
+    if it was stopped with a checkpoint.
     """
     from ConSinGAN.fleet.watching import FleetWatcher
     from ConSinGAN.watch.base import Stopped
@@ -62,7 +63,7 @@ def train(order: Training, reporter: Reporter) -> dict[str, Any]:
         place.at_hand(name, lease, warn) as path,
     ):
         try:
-            _train_or_resume(order, path, watcher)
+            _train_or_resume(order, path, [watcher, *watchers])
         except Stopped as stopped:
             raise Interrupted(stopped.reason) from None
         finally:
@@ -71,12 +72,12 @@ def train(order: Training, reporter: Reporter) -> dict[str, Any]:
     return reporter.facts
 
 
-def _train_or_resume(order: Training, path: Path, watcher: FleetWatcher) -> None:
+def _train_or_resume(order: Training, path: Path, watchers: Sequence[Watcher]) -> None:
     flags = dict(order.flags)
     if not (path / saved.CONFIG).exists():
         if path.exists() and any(path.iterdir()):
             raise UsageError(f"{path}: is there already and is no run directory; move it away")
-        launch.train(flags | {"output_dir": order.place.address}, [watcher], path)
+        launch.train(flags | {"output_dir": order.place.address}, watchers, path)
         return
     before = saved.read_config(path)
     if not _same_file(before.input_name, flags["input_name"]):
@@ -84,7 +85,7 @@ def _train_or_resume(order: Training, path: Path, watcher: FleetWatcher) -> None
             f"{path}: is a run of another picture, {before.input_name}; move it away, or name "
             "another `output_dir`"
         )
-    launch.resume(path, _harmless(flags), [watcher])
+    launch.resume(path, _harmless(flags), watchers)
 
 
 def _same_file(one: str, other: str) -> bool:
