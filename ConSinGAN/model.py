@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from ConSinGAN.holes import Holes
 from ConSinGAN.latents import Latents, RandomLatents
 from ConSinGAN.modes.animation_options import Options as AnimationMode
 from ConSinGAN.noise import DrawingStreams, Purpose
+from ConSinGAN.norms import WholeNorms
 from ConSinGAN.options import check_value
 from ConSinGAN.pyramid import size_of, sizes_of
 from ConSinGAN.resize import resize
@@ -108,7 +109,10 @@ class ImageModel:
     @torch.no_grad()
     def draw(self, noise: Sequence[Tensor], frame: Frame | None = None) -> Tensor:
         """The pictures (N, C, h, w) for given noise maps; frame: if not the native one."""
-        return self.generator(noise, self.noise_amp, frame or self.frame)
+        frame, generator = frame or self.frame, self.generator
+        if generator.num_norms and generator.dtype == torch.bfloat16 and len(noise[0]) == 1:
+            frame = replace(frame, norms=WholeNorms())
+        return generator(noise, self.noise_amp, frame)
 
     def reconstruct(self) -> Tensor:
         """The training picture as the model remembers it: (1, C, h, w) in [-1, 1]."""
@@ -159,7 +163,8 @@ class ImageModel:
         """A drawing in tiles or, if `tile` is 0, whole and in one; both are read alike."""
         if tile:
             return self.draw_tiled(latents, frame, tile, name=name)
-        return TiledPicture.of(self.draw(latents(frame), frame), Window.all(frame.places[-1]))
+        area = frame.window or Window.all(frame.places[-1])
+        return TiledPicture.of(self.draw(latents(frame), frame), area)
 
     def sample(
         self,

@@ -28,6 +28,7 @@ from ConSinGAN.resize import Resizing
 SMALLEST = 16  # pixels a side of a tile: smaller ones are drawn for the sake of their margins
 USUAL = 256  # likewise, where nothing is said
 TIDY = 8  # tiles after which memory is tidied; their sizes differ by pixels, so that it falls apart
+NUM, SIDE = 4, 64  # windows a side that stand for a large picture, and pixels a side of each
 SHARE = 2  # a drawing that needs more than this part of the memory is drawn in tiles
 
 
@@ -80,6 +81,17 @@ class TiledPicture:
             return change(window, there, self.paint(there))
 
         return replace(self, paint=paint)
+
+    def reduced(self, size: Size) -> TiledPicture:
+        """A copy that is reduced to `size` (h, w), whose corner is pixel (0, 0)."""
+        down = Resizing(self.size, size)
+
+        def paint(window: Window) -> Tensor:
+            there = Window(*down.needs(window))
+            return down.part(self.paint(there.moved(self.area.top, self.area.left)), there, window)
+
+        tile = max(self.tile * max(size) // max(self.size), 1)
+        return replace(self, area=Window(0, 0, *size), tile=tile, paint=paint)
 
     def changed_coarsely(
         self, size: Size, reach: int, change: Callable[[Window, Tensor], Tensor],
@@ -164,6 +176,19 @@ def windows(area: Window, tile: int) -> Iterator[Window]:
             yield Window(top, left, height, min(tile, area.left + area.width - left))
 
 
+def probes(area: Window) -> list[Window]:
+    """Windows that stand for a picture: all of it or, of a long side, NUM of SIDE pixels."""
+    axes = []
+    for first, total in ((area.top, area.height), (area.left, area.width)):
+        if total > NUM * SIDE:
+            starts = [first + round(i * (total - SIDE) / (NUM - 1)) for i in range(NUM)]
+            axes.append([(start, SIDE) for start in starts])
+        else:
+            axes.append([(first, total)])
+    rows, columns = axes
+    return [Window(top, left, height, width) for top, height in rows for left, width in columns]
+
+
 def _watched(places: Sequence[Window], what: str) -> Iterator[Window]:
     """The windows, with progress; memory that is free, but in pieces, is given back in between."""
     for number, window in enumerate(console.progress(places, what, len(places), "tile"), start=1):
@@ -216,7 +241,7 @@ def draw_tiled(
     """A drawing in tiles of so many pixels a side; nothing is drawn before it is read.
 
     frame: of the whole drawing. latents: gives the noise maps of a part of it, or of a part of its
-    first stages: those of `frame.num_stages`. window: what is wanted, None for all.
+    first stages: those of `frame.num_stages`. window: what is wanted, None for all of the frame's.
     """
     norms = Norms()
 
@@ -231,7 +256,7 @@ def draw_tiled(
         part = generator.part(replace(frame, norms=norms), window)
         return generator(latents(part), amplitudes, part)
 
-    area = window or Window.all(frame.places[-1])
+    area = window or frame.window or Window.all(frame.places[-1])
     area.of(frame.places[-1])  # raises ValueError if it is not inside
     return TiledPicture(area, tile, paint, prepare, name)
 

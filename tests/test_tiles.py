@@ -90,12 +90,17 @@ def test_a_given_picture_in_tiles() -> None:
     assert levels_apart(model, frame, 40, latents).max() < 0.3
 
 
-def test_tiles_in_bf16() -> None:
-    model = strong()
+@pytest.mark.parametrize(
+    ("mode", "size"), [("generation", (130, 120)), ("harmonization", (500, 600))]
+)
+def test_tiles_in_bf16(mode: str, size: tuple[int, int]) -> None:
+    """Also with norms, whose sums over many pixels must be those of the tiles."""
+    model = strong(mode)
     model.set_precision(torch.bfloat16)
-    frame = model.generator.frame(model.sizes_for((130, 120)))
+    frame = model.generator.frame(model.sizes_for(size))
+    tile = max(size) // 2
     try:
-        apart = levels_apart(model, frame, 50, model.random_latents(Purpose.SAMPLE, 3, 1))
+        apart = levels_apart(model, frame, tile, model.random_latents(Purpose.SAMPLE, 3, 1))
     except RuntimeError as error:
         pytest.skip(f"no bf16 here: {error}")
     assert (apart <= 1).float().mean() > 0.999

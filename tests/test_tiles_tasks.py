@@ -16,7 +16,7 @@ from torch import Tensor
 
 import ConSinGAN
 import evaluate_model
-from ConSinGAN import hardware, resize
+from ConSinGAN import hardware, resize, tiles
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Window
 from ConSinGAN.noise import Purpose
@@ -89,11 +89,12 @@ def test_what_is_prepared_first_is_prepared_once() -> None:
     assert told == ["a", "b"]
 
 
+@pytest.mark.parametrize("options", [{}, {"patch": 7, "centre": 1.5}], ids=str)
 @pytest.mark.parametrize("sides", [(100,), (40,), (20, 30)])
-def test_touched_up_in_tiles(sides: tuple[int, ...]) -> None:
+def test_touched_up_in_tiles(sides: tuple[int, ...], options: dict) -> None:
     real, drawn = photo("lakeside", 90), 0.5 * draw(*AREA[2:], seed=4)
     whole, tiled = (
-        _guided.touch_up(one, real, 0.9, sides, 2).tensor()
+        _guided.touch_up(one, real, 0.9, sides, 2, **options).tensor()
         for one in (TiledPicture.of(drawn, AREA), in_tiles(drawn))
     )
     assert levels_apart(whole, drawn) > 10
@@ -114,8 +115,14 @@ def test_crisp_in_tiles(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("largest", [128, 25])
-def test_mended_and_joined_in_tiles(largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("side", [64, 11])
+def test_mended_and_joined_in_tiles(
+    largest: int, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where windows of so many pixels a side tell which patches are seen."""
     monkeypatch.setattr(_surroundings, "MENDED_SIZE", largest)
+    monkeypatch.setattr(tiles, "NUM", 2)
+    monkeypatch.setattr(tiles, "SIDE", side)
     picture, drawn = photo("lakeside", 63), 0.7 * draw(*AREA[2:], seed=2)
     assert min(picture.shape[2:]) + 7 < AREA.height
     results = []
@@ -147,6 +154,20 @@ def test_the_likeliest_patch_is_the_nearest_but_where_two_are_as_near() -> None:
     assert torch.allclose(there, middle, atol=1e-3)
     assert (beside - there).abs().max() < 0.01  # no step from one to the other
     assert torch.equal(votes.likeliest(queries[:0], keys), queries[:0])
+
+
+def test_patches_that_nothing_is_near_are_favoured() -> None:
+    keys = draw(1, 2, 3, 75)[0, :, 0].T
+    queries = torch.lerp(keys[:1], keys[1:], torch.tensor([[0.0], [0.1], [0.45]]))
+    assert torch.equal(votes.likeliest(queries, keys), keys[:1].expand_as(queries))
+    least = votes.least_distances(queries[:2], keys)
+    least = torch.minimum(least, votes.least_distances(queries[2:], keys))
+    exact = torch.cdist(queries, keys).square().amin(dim=0) / 75
+    torch.testing.assert_close(least, exact, rtol=0, atol=1e-5)
+    assert votes.least_distances(queries[:0], keys).isinf().all()
+    found = votes.likeliest(queries, keys, votes.units_of(least, 0.02))
+    assert torch.equal(found, keys[[0, 0, 1]])
+    assert votes.nearest(queries, keys, 0.02).tolist() == [0, 0, 1]
 
 
 # The tasks ------------------------------------------------------------------------------------

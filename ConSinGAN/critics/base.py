@@ -30,6 +30,11 @@ class Clear:
         """Whether every score sees something of it."""
         return not any(bool(scores.any()) for scores in self.scores)
 
+    @property
+    def share(self) -> float:
+        """How many of the scores, of 1, see nothing of it."""
+        return float(torch.cat([scores.flatten() for scores in self.scores]).float().mean())
+
 
 class Critic(nn.Module, ABC):
     """Pictures are (N, C, H, W) in [-1, 1].

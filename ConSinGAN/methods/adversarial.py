@@ -24,6 +24,7 @@ from ConSinGAN.state import TrainingState
 log = logging.getLogger(__name__)
 
 FRUGAL_PIXELS = 250_000
+LEAST_CLEAR = 0.25  # of what the critic looks at; of less, sky only, it learns that all is sky
 
 Chance = Mapping[str, Tensor]  # random numbers by stream, the first axis being the critic's steps
 
@@ -44,10 +45,10 @@ class Adversarial:
         self.judging = [o for name, o in self.optimizers.items() if name != "generator"]
         self.objective = quicken(self.state.objective, self.critic)
         self.clear, self.known = self._what_is_known()
-        self.judged = self.clear is None or not self.clear.is_empty
+        self.judged = self.clear is None or self.clear.share >= LEAST_CLEAR
         if not self.judged:
             log.info(
-                "stage %d: the critic would see the hole wherever it looks; this stage goes "
+                "stage %d: the critic would see the hole nearly wherever it looks; this stage goes "
                 "without it", self.state.stage + 1,
             )  # fmt: skip
         self.run_step = self.step

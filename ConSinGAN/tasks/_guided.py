@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
+import torch.nn.functional as F
+
 from ConSinGAN.errors import UsageError
+from ConSinGAN.frame import Window
 from ConSinGAN.noise import DrawingStreams, Purpose
 from ConSinGAN.pictures.votes import likeliest, mean_around, patches_around
 from ConSinGAN.resize import resize, scaled_size
@@ -13,11 +18,12 @@ from ConSinGAN.tasks._tiling import tile_for
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ConSinGAN.frame import Frame, Size, Window
+    from ConSinGAN.frame import Frame, Size
     from ConSinGAN.model import ImageModel
     from ConSinGAN.tiles import TiledPicture
 
 LEAST = 8  # pixels of the shorter side of what is drawn
+MARGIN = 12  # pixels that are drawn around it and cut off: models draw borders as their picture's
 
 
 def frame_for(
@@ -40,7 +46,9 @@ def frame_for(
             f"{flag}: it would be drawn {width}x{height} pixels large, and each side must have at "
             f"least {LEAST}; take a picture that is less flat, or a larger `size`"
         )
-    frame = model.generator.frame(model.sizes_for(size))
+    margin = min(MARGIN, min(size) - 1)
+    around = model.generator.frame(model.sizes_for((height + 2 * margin, width + 2 * margin)))
+    frame = replace(around, window=Window(margin, margin, height, width))
     return frame, tile_for(model, frame, tile, flag)
 
 
@@ -49,24 +57,36 @@ def guide(
 ) -> TiledPicture:
     """What the model makes of a picture that enters stage 0: (1, C, *frame.size) in [-1, 1].
 
-    picture: (1, C, H, W) in [-1, 1], of any size. Noise of later stages is new: the training's
-    fits no other size.
+    picture: (1, C, H, W) in [-1, 1], of any size; it fills the frame's window, and what is drawn
+    around that is its mirror image. Noise of later stages is new: the training's fits no other
+    size.
     """
     streams = DrawingStreams(Purpose.COMPOSITE, seed, device=model.device)
-    small = resize(picture, size=frame.places[0].whole_size).to(model.device)
+    around = _mirrored(picture, frame)
+    small = resize(around, size=frame.places[0].whole_size).to(model.device)
     given = model.mode.naive_input(small, streams)
     return model.drawing(model.random_latents(Purpose.COMPOSITE, seed, 0, given=given), frame, tile)
 
 
+def _mirrored(picture: Tensor, frame: Frame) -> Tensor:
+    """The picture and what mirrors at its edges show, as far as the frame goes around it."""
+    window = frame.window
+    assert window is not None
+    height, width = picture.shape[2:]
+    more = min(round(window.top / window.height * height), height - 1)
+    wide = min(round(window.left / window.width * width), width - 1)
+    return F.pad(picture, (wide, wide, more, more), mode="reflect")
+
+
 def touch_up(
     drawn: TiledPicture, real: Tensor, share: float, sides: tuple[int, ...] = (100,),
-    rounds: int = 1, patch: int = 5,
+    rounds: int = 1, patch: int = 5, centre: float = inf,
 ) -> TiledPicture:  # fmt: skip
     """A drawing whose coarse parts are moved towards pieces of the training picture.
 
     real: (1, C, h, w), of the drawing's resolution. Both are shrunk so that the picture's longer
     side has at most so many pixels, one after the other; what is finer stays the drawing's. share:
-    how far. rounds: of search and vote. patch: pixels of the pieces.
+    how far. rounds: of search and vote. patch: pixels of the pieces. centre: see `mean_of_patches`.
     """
     longer = max(real.shape[2:])
     for side in sorted({min(side, longer) for side in sides}):
@@ -77,7 +97,7 @@ def touch_up(
             moved = coarse
             for _ in range(rounds):
                 chosen = likeliest(patches_around(moved, patch), pieces)
-                moved = mean_around(chosen, (place.height, place.width), patch)
+                moved = mean_around(chosen, (place.height, place.width), patch, centre)
             return share * (moved - coarse)
 
         size = scaled_size(drawn.size, scale)

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from ConSinGAN.frame import Window
 from ConSinGAN.latents import put
-from ConSinGAN.pictures.votes import likeliest, mean_of_patches
+from ConSinGAN.pictures.votes import least_distances, likeliest, mean_of_patches, units_of
 from ConSinGAN.pyramid import size_of
 from ConSinGAN.resize import resize
-from ConSinGAN.tiles import TiledPicture
+from ConSinGAN.tiles import TiledPicture, probes
 
 PATCH = 5  # pixels a side
 COARSEST = 11  # pixels of the shorter side, where layouts are found
@@ -36,6 +36,7 @@ GRAVITY = 0.5  # what a patch costs, squared, that is taken from a picture's hei
 MENDED = 7  # pixels a side of patches that mend
 MENDED_SIZE = 128  # pixels of the picture's longer side; larger ones are mended below that alone
 MENDING = 3  # steps
+MENDED_COMPLETENESS = 0.02  # see `nearest`
 CENTRE = 1.0  # deviation, in pixels, of what a patch says about the pixels around its centre
 FADING = 12  # pixels over which a difference at the seam fades out
 BAND = 4  # pixels of the known part that are blended
@@ -167,12 +168,41 @@ def mend(canvas: TiledPicture, picture: Tensor) -> TiledPicture:
     small = resize(picture, size=(height, width))
     own = Window(above, left, height, width)
     keys = F.unfold(small, MENDED)[0].T.contiguous()
+    size, reach = (above + height + below, left + width + right), MENDING * (MENDED - 1)
+    canvas, everything = canvas.at_hand(), Window(0, 0, *size)
+
+    @cache
+    def found() -> tuple[list[Tensor], Tensor | None]:
+        """The units of every step; and all of the copy, mended, if it was looked at as a whole."""
+        coarse = replace(canvas.reduced(size), name=f"{canvas.name}: patches")
+        places = [(window, window.grown(reach, everything)) for window in probes(everything)]
+        parts = [replace(coarse, area=there).tensor() for _, there in places]
+        units: list[Tensor] = []
+        for _ in range(MENDING):
+            least = torch.full_like(keys[:, 0], torch.inf)
+            for (window, there), part in zip(places, parts, strict=True):
+                rows, columns = window.cut(there)
+                seen = _Seen(part[..., rows, columns], window, small, own)
+                least = torch.minimum(least, least_distances(seen.queries, keys))
+            units.append(units_of(least, MENDED_COMPLETENESS))
+            if len(units) < MENDING or len(parts) == 1:
+                parts = [
+                    _Seen(part, there, small, own).improved(keys, units[-1])
+                    for (_, there), part in zip(places, parts, strict=True)
+                ]
+        return units, parts[0] if len(parts) == 1 else None
 
     def change(place: Window, drawn: Tensor) -> Tensor:
-        return _mended(drawn, place, small, own, keys) - drawn
+        units, moved = found()
+        if moved is not None:
+            rows, columns = place.cut(everything)
+            return moved[..., rows, columns] - drawn
+        moved = drawn
+        for each in units:
+            moved = _Seen(moved, place, small, own).improved(keys, each)
+        return moved - drawn
 
-    size = above + height + below, left + width + right
-    return canvas.changed_coarsely(size, MENDING * (MENDED - 1), change)
+    return canvas.changed_coarsely(size, reach, change).after(found)
 
 
 def _margins(canvas: TiledPicture, picture: Tensor) -> Margins:
@@ -180,18 +210,25 @@ def _margins(canvas: TiledPicture, picture: Tensor) -> Margins:
     return -top, top + height - h, -left, left + width - w
 
 
-def _mended(drawn: Tensor, place: Window, picture: Tensor, own: Window, keys: Tensor) -> Tensor:
-    """What was drawn at a place, mended; the picture and its patches, the keys, are at `own`."""
-    size = (place.height, place.width)
-    if min(size) < MENDED:
-        return drawn
-    outside = put(torch.ones(1, 1, *size), place, torch.zeros_like(picture[:, :1]), own)
-    touched = F.max_pool2d(outside, MENDED, stride=1).flatten() > 0
-    for _ in range(MENDING):
-        patches = F.unfold(put(drawn, place, picture, own), MENDED)
-        patches[0].T[touched] = likeliest(patches[0].T[touched], keys)
-        drawn = mean_of_patches(patches, size, MENDED, CENTRE)
-    return drawn
+class _Seen:
+    """The patches of what was drawn at a place around a picture that is at `own`."""
+
+    def __init__(self, drawn: Tensor, place: Window, picture: Tensor, own: Window) -> None:
+        size = self.size = place.height, place.width
+        outside = put(torch.ones(1, 1, *size), place, torch.zeros_like(picture[:, :1]), own)
+        self.touched = F.max_pool2d(outside, MENDED, stride=1).flatten() > 0
+        self.patches = F.unfold(put(drawn, place, picture, own), MENDED)
+
+    @property
+    def queries(self) -> Tensor:
+        """Those that are not the picture's own: (Q, C MENDED MENDED)."""
+        return self.patches[0].T[self.touched]
+
+    def improved(self, keys: Tensor, units: Tensor) -> Tensor:
+        """The place, made of the likeliest of the picture's patches; see `likeliest`."""
+        patches = self.patches.clone()
+        patches[0].T[self.touched] = likeliest(self.queries, keys, units)
+        return mean_of_patches(patches, self.size, MENDED, CENTRE)
 
 
 def join(canvas: TiledPicture, picture: Tensor) -> TiledPicture:

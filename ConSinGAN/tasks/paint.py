@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
 
-TOUCH = 0.9  # how far coarse parts of a drawing are moved towards pieces of the training picture
+TOUCH = 0.95  # how far coarse parts of a drawing are moved towards pieces of the training picture
 LABEL = 80  # characters of the painting's name in those of results
 
 
@@ -94,12 +94,20 @@ def paint(
     picture, which the drawing is touched up with. size: (h, w); by default the model's
     longer side at the painting's aspect ratio. Raises UsageError if that is too flat or too large.
     """
+    import torch
+
     from ConSinGAN.pictures import analogy
     from ConSinGAN.pyramid import size_of
     from ConSinGAN.tasks import _guided
 
     frame, _ = _guided.frame_for(model, size_of(painting), size, "`naive_img`")
-    coarsest, colours = frame.places[0].size, model.config.options_of("mode").paint_colours
+    coarsest, colours = (
+        model.sizes_for(frame.size)[0],
+        model.config.options_of("mode").paint_colours,
+    )
     pieces = analogy.translate(painting, model.reals[0], colours, coarsest)
-    drawn = _guided.guide(model, pieces, frame, seed)
-    return _guided.touch_up(drawn, model.real, TOUCH, (30, 42, 60, 100), 3, 7).tensor()
+    picture = _guided.guide(model, pieces, frame, seed).at_hand()
+    # Large pieces hold together, small ones, of which mostly the middle counts, are sharp.
+    large = _guided.touch_up(picture, model.real, 1.0, (30, 42, 60, 100), rounds=5, patch=9)
+    sharp = _guided.touch_up(large, model.real, 1.0, (100,), rounds=4, patch=7, centre=1.5)
+    return torch.lerp(picture.tensor(), sharp.tensor(), TOUCH)

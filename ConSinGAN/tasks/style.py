@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 TOUCH = 0.5  # how far coarse parts of a drawing are moved towards pieces of the training picture
 GAIN = 1.2  # by which fine details are strengthened or weakened at most
 REACH = 5  # pixels around one that decide what its fine details are; even ones count together
-NUM, SIDE = 4, 64  # windows a side of a large drawing, and pixels a side of each; see `probes`
 LABEL = 80  # characters of the content's name in those of results
 
 
@@ -134,6 +133,7 @@ def as_crisp(drawn: TiledPicture, real: Tensor) -> TiledPicture:
     import torch
 
     from ConSinGAN.metrics.patches import laplacian_pyramid
+    from ConSinGAN.tiles import probes
 
     drawn = drawn.at_hand()
     wanted = float(laplacian_pyramid(real, 2)[0].std())
@@ -155,18 +155,3 @@ def as_crisp(drawn: TiledPicture, real: Tensor) -> TiledPicture:
         return (pixels[..., rows, columns] + added).clamp(-1, 1)
 
     return drawn.near(REACH, crisp).after(gain)
-
-
-def probes(area: Window) -> list[Window]:
-    """Windows that stand for a picture: all of it or, of a long side, NUM of SIDE pixels."""
-    from ConSinGAN.frame import Window
-
-    axes = []
-    for first, total in ((area.top, area.height), (area.left, area.width)):
-        if total > NUM * SIDE:
-            starts = [first + round(i * (total - SIDE) / (NUM - 1)) for i in range(NUM)]
-            axes.append([(start, SIDE) for start in starts])
-        else:
-            axes.append([(first, total)])
-    rows, columns = axes
-    return [Window(top, left, height, width) for top, height in rows for left, width in columns]

@@ -25,7 +25,9 @@ SIZE, SIDE = 120, 32  # pixels
 LEVELS = 2  # of the Laplacian pyramid
 RIM = 4  # pixels around the hole that a copied patch shall fit
 VARIANTS = 8
-SETTINGS = {"max_size": SIZE, "train_stages": 6, "niter": 500}
+RECIPE = {
+    "train_mode": "inpainting", "max_size": SIZE, "train_stages": 6, "niter": 300, "Dsteps": 1,
+}  # fmt: skip
 
 
 def measure(picture: Path, out: Path) -> list[Row]:
@@ -37,7 +39,7 @@ def measure(picture: Path, out: Path) -> list[Row]:
     path = folder / f"{picture.stem}.png"
     images.save_image(real, path)
     images.save_image(hole.float() * 2 - 1, folder / f"{picture.stem}_mask.png")
-    run = trained(path, out, train_mode="inpainting", **SETTINGS)
+    run = trained(path, out, **RECIPE)
     drawn = ConSinGAN.draw(run.load(), "inpainting", num_samples=VARIANTS)
     fills = [
         images.as_written(next(iter(d.frames))) for d in drawn if d.name.startswith("inpainted")

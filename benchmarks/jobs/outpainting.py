@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import ConSinGAN
+from ConSinGAN import images
 from ConSinGAN.images import to_bytes
 from ConSinGAN.metrics.patches import PixelDiversity, nearest_patches
 from jobs.common import BUNDLED, Row, coherence, trained
@@ -26,6 +27,9 @@ def measure(picture: Path, out: Path) -> list[Row]:
     more, real = round(SHARE * width), model.real
     drawings = ConSinGAN.draw(model, "outpainting", extend=(0, more, 0, more), num_samples=NUM)
     pictures = [next(iter(drawing.frames)) for drawing in drawings]
+    (out / "outpainting").mkdir(parents=True, exist_ok=True)
+    sheet = images.make_sheet([F.pad(real, (more, more, 0, 0), value=-1.0), *pictures], least=160)
+    images.save_image(sheet, out / "outpainting" / f"{picture.stem}.png")
     inner = (..., slice(more + BAND, more + width - BAND))
     own = to_bytes(real)[0][:, BAND:-BAND]
     kept = all(np.array_equal(to_bytes(p)[0][:, inner[1]], own) for p in pictures)

@@ -33,7 +33,9 @@ def measure(picture: Path, out: Path) -> list[Row]:
     for name, painting in paintings(read(picture, PAINTED)).items():
         drawn = paint(model, painting)
         before, after = coherence(model.real, fit(painting, drawn)), coherence(model.real, drawn)
-        images.save_image(images.make_sheet([painting, drawn], least=400), folder / f"{name}.png")
+        images.save_image(
+            images.make_sheet([fit(painting, drawn), drawn], least=400), folder / f"{name}.png"
+        )
         rows.append({
             "picture": picture.stem, "painting": name, "coherence of the painting": before,
             "of the picture": after, "share": after / before,

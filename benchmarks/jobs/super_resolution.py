@@ -15,6 +15,7 @@ from jobs.common import BUNDLED, Row, psnr, trained
 PICTURES = list(BUNDLED.values())
 FACTORS = (2, 4)
 SHARPENED = 0.5  # amount of the unsharp mask
+RECIPE = {"train_mode": "super_resolution", "niter": 1000}
 
 
 def measure(picture: Path, out: Path) -> list[Row]:
@@ -33,7 +34,7 @@ def _measure(picture: Path, out: Path, factor: int) -> list[Row]:
     low = images.read_image(file)
     bicubic = resize(low, size=(height, width))
     projected = back_project(bicubic, low, 20)
-    run = trained(file, out, train_mode="super_resolution", factor=float(factor))
+    run = trained(file, out, factor=float(factor), **RECIPE)
     model = run.load()
     drawn = {
         "bicubic": bicubic,

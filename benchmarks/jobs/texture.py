@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import ConSinGAN
+from ConSinGAN import images
 from jobs.common import BUNDLED, Row, coherence, trained
 
 PICTURES = [BUNDLED["gravel"]]
@@ -35,6 +36,9 @@ def measure(picture: Path, out: Path) -> list[Row]:
             for seed in range(SEEDS)
         ]
         pictures = [next(iter(one.frames)) for one in drawn]
+        laid = pictures[0].repeat(1, 1, 2, 2)
+        (out / "texture").mkdir(parents=True, exist_ok=True)
+        images.save_image(laid, out / "texture" / f"{picture.stem}_{wrap}.png")
         found = [[across(p, dim) for dim in dims] for p in pictures]
         good = sum(all(0.8 <= ratio <= 1.1 and low for ratio, low in one) for one in found)
         ratios = torch.tensor([ratio for one in found for ratio, _ in one])
