@@ -6,7 +6,8 @@
 REAL_DIR/N.jpg are training pictures, OTHERS_DIR/N.jpg one published sample of each. For every
 picture and setting one model is trained by main_train.py (--manualSeed 0), and one sample drawn for
 each of the sampling seeds 0, 1, ...; FLAGS are main_train.py's, so --settings "default=" is the
-paper's. What is trained already in --out is not trained again, and a run that was cut goes on.
+paper's, and --settings alone measures the published samples without training anything. What is
+trained already in --out is not trained again, and a run that was cut goes on.
 
 JPEG moves the metrics, so our samples are compressed as the published sample of that picture is
 (its quantisation tables and chroma subsampling) before they are measured: once for each of several
@@ -26,6 +27,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
@@ -47,14 +49,15 @@ import quality  # noqa: E402
 from yardstick import Encoding, Stem  # noqa: E402
 
 from ConSinGAN import images  # noqa: E402
+from ConSinGAN.errors import UsageError  # noqa: E402
 from ConSinGAN.evaluation import MetricsConfig  # noqa: E402
 from ConSinGAN.fast import processor  # noqa: E402
 from ConSinGAN.metrics import report  # noqa: E402
+from ConSinGAN.pyramid import size_of  # noqa: E402
 from ConSinGAN.resize import resize  # noqa: E402
 
 FRECHET = "frechet"
 SPREADS = ("pixel_diversity", "lpips_diversity")  # of several samples, not of one
-MORE_IS_BETTER = SPREADS
 
 Values = dict[str, float]  # by metric
 
@@ -75,6 +78,7 @@ def train(picture: Path, flags: str, folder: Path) -> tuple[Path, dict[str, Any]
             for name, more in (("seconds", time.perf_counter() - start), ("processor", worked)):
                 spent[name] = round(spent.get(name, 0) + more, 1)
             spent["level"] = processor.level().name.lower()
+            folder.mkdir(parents=True, exist_ok=True)
             note.write_text(json.dumps(spent))
     return run, spent
 
@@ -124,40 +128,56 @@ def picture_at(path: Path, size: tuple[int, int]) -> Tensor:
 
 
 def study(name: str, flags: argparse.Namespace, stem: Stem) -> dict[str, Any]:
-    """Train and measure all settings on one picture; measure the published samples."""
-    result: dict[str, Any] = {"published": {}, "ours": {}}
+    """Measure the published samples of one picture; train and measure all settings on it."""
+    real = flags.real / f"{name}.jpg"
+    theirs = {other: folder / f"{name}.jpg" for other, folder in flags.others.items()}
+    result: dict[str, Any] = {"published": {other: {} for other in theirs}, "ours": {}}
+
+    def yardstick_at(size: tuple[int, int]) -> Yardstick:
+        """That of a size (h, w), at which the published samples are measured, too."""
+        yardstick = Yardstick(picture_at(real, size), stem)
+        for other, path in theirs.items():
+            [values], _ = yardstick.measure([picture_at(path, size)])
+            result["published"][other][_size_text(size)] = values
+        return yardstick
+
+    if not flags.settings:
+        yardstick_at(size_of(images.read_image(real)))
     for setting, words in flags.settings.items():
         folder = flags.out / "models" / name / setting.replace(" ", "_")
-        run, spent = train(flags.real / f"{name}.jpg", f"{flags.common} {words}", folder)
+        run, spent = train(real, f"{flags.common} {words}", folder)
         model = quality.load(run)
-        size = tuple(model.real.shape[-2:])
-        text = f"{size[1]}x{size[0]}"
-        yardstick = Yardstick(picture_at(flags.real / f"{name}.jpg", size), stem)
+        size = size_of(model.real)
+        yardstick = yardstick_at(size)
         drawn = [picture for seed in range(flags.seeds) for picture in model.sample(1, seed=seed)]
         ours, measured = {}, {}
-        for other in flags.others:
-            theirs = flags.others[other] / f"{name}.jpg"
-            published = result["published"].setdefault(other, {})
-            if text not in published:
-                published[text] = yardstick.measure([picture_at(theirs, size)])[0][0]
-            encoding = Encoding.of(theirs)
+        for other, path in theirs.items():
+            encoding = Encoding.of(path)
             if encoding not in measured:
                 measured[encoding] = yardstick.measure([encoding.apply(x) for x in drawn])
             each, together = measured[encoding]
             ours[other] = {"samples": each, **together}
         result["ours"][setting] = {
-            "size": text,
+            "size": _size_text(size),
             "hardware": hardware_of(run, spent),
             "minutes": _minutes(spent, "seconds"),
             "processor_minutes": _minutes(spent, "processor"),
             "as_saved_by": ours,
         }
         for seed, picture in enumerate(drawn):
-            path = flags.out / "samples" / setting.replace(" ", "_") / f"{name}_{seed}.jpg"
+            path = sample_path(flags.out, setting, name, seed)
             path.parent.mkdir(parents=True, exist_ok=True)
-            first = next(iter(flags.others.values()))
-            path.write_bytes(Encoding.of(first / f"{name}.jpg").encode(picture))
+            path.write_bytes(Encoding.of(next(iter(theirs.values()))).encode(picture))
     return result
+
+
+def sample_path(out: Path, setting: str, name: str, seed: int) -> Path:
+    """Where a sample of ours is kept, saved as the first OTHERS_DIR's is."""
+    return out / "samples" / setting.replace(" ", "_") / f"{name}_{seed}.jpg"
+
+
+def _size_text(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
 
 
 def _minutes(spent: Mapping[str, Any], name: str) -> float | None:
@@ -169,10 +189,11 @@ def _minutes(spent: Mapping[str, Any], name: str) -> float | None:
 
 def tables(results: Mapping[str, Any], settings: Sequence[str], others: Sequence[str]) -> str:
     """Three Markdown tables: every picture, medians, and how often ours is better."""
-    one = next(iter(results.values()))["ours"][settings[0]]["as_saved_by"][others[0]]
-    names = list(one["samples"][0])
-    spreads = [name for name in SPREADS if name in one]
-    columns = [*names, *spreads, "minutes", "processor minutes"]
+    first = next(iter(results.values()))
+    names = list(next(iter(first["published"][others[0]].values())))
+    ours = [own["as_saved_by"][others[0]] for own in first["ours"].values()]
+    spreads = [name for name in SPREADS if ours and name in ours[0]]
+    columns = [*names, *spreads, *(("minutes", "processor minutes") if ours else ())]
     rows = {(n, who): row for n in results for who, row in _rows(results[n], names, spreads)}
     parts = [_table("picture, samples", columns, {", ".join(k): v for k, v in rows.items()})]
 
@@ -183,6 +204,8 @@ def tables(results: Mapping[str, Any], settings: Sequence[str], others: Sequence
         medians[who] = [_median(column) for column in zip(*its, strict=True)]
     parts.append(_table(f"median over {len(results)} pictures", columns, medians))
 
+    if not ours:
+        return "\n\n".join(parts) + "\n"
     wins = {}
     for setting in settings:
         for other in others:
@@ -193,7 +216,7 @@ def tables(results: Mapping[str, Any], settings: Sequence[str], others: Sequence
     found = {s: results[n]["ours"][s]["hardware"] for n in results for s in settings}
     lines = [f"* {setting}: trained on {text}" for setting, text in found.items()]
     lines.append(
-        f"* Ours are medians over {len(one['samples'])} samples of one model each, saved as "
+        f"* Ours are medians over {len(ours[0]['samples'])} samples of one model each, saved as "
         f"{others[0]}'s; where they are compared with another's, as that one's."
     )
     return "\n\n".join([*parts, "\n".join(lines)]) + "\n"
@@ -202,13 +225,11 @@ def tables(results: Mapping[str, Any], settings: Sequence[str], others: Sequence
 def _rows(result: Mapping[str, Any], names: list[str], spreads: list[str]) -> list[tuple]:
     """(who, cells) of one picture."""
     rows: list[tuple] = []
-    sizes = dict.fromkeys(own["size"] for own in result["ours"].values())
+    blank = [None] * (len(spreads) + 2) if result["ours"] else []
     for other, at in result["published"].items():
-        for size in sizes:
-            who = other if len(sizes) == 1 else f"{other} at {size}"
-            rows.append(
-                (who, [*(at[size][n] for n in names), *(None for _ in spreads), None, None])
-            )
+        for size, values in at.items():
+            who = other if len(at) == 1 else f"{other} at {size}"
+            rows.append((who, [*(values[name] for name in names), *blank]))
     for setting, own in result["ours"].items():
         as_first = next(iter(own["as_saved_by"].values()))
         cells = [_median([sample[name] for sample in as_first["samples"]]) for name in names]
@@ -264,23 +285,24 @@ def draw_sheet(results: Mapping[str, Any], flags: argparse.Namespace) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    keys = [(name, setting) for name in results for setting in flags.settings]
-    width = 1 + len(flags.others) + flags.seeds
+    keys = [(name, setting) for name in results for setting in flags.settings or [None]]
+    width = 1 + len(flags.others) + (flags.seeds if flags.settings else 0)
     figure, rows = plt.subplots(
         len(keys), width, squeeze=False, figsize=(2 * width, 1.75 * len(keys))
     )
     for row, (name, setting) in zip(rows, keys, strict=True):
-        own = results[name]["ours"][setting]
-        columns, lines = (int(number) for number in own["size"].split("x"))
-        size = (lines, columns)
-        shown = [("real", picture_at(flags.real / f"{name}.jpg", size))]
+        own = results[name]["ours"].get(setting)
+        published = results[name]["published"]
+        text = own["size"] if own else next(iter(published[next(iter(flags.others))]))
+        columns, lines = (int(number) for number in text.split("x"))
+        shown = [("real", picture_at(flags.real / f"{name}.jpg", (lines, columns)))]
         for other, folder in flags.others.items():
-            distance = results[name]["published"][other][own["size"]][FRECHET]
-            shown.append((f"{other} {distance:.3f}", picture_at(folder / f"{name}.jpg", size)))
-        samples = own["as_saved_by"][next(iter(flags.others))]["samples"]
+            picture = picture_at(folder / f"{name}.jpg", (lines, columns))
+            shown.append((f"{other} {published[other][text][FRECHET]:.3f}", picture))
+        samples = own["as_saved_by"][next(iter(flags.others))]["samples"] if own else []
         for seed, sample in enumerate(samples):
-            path = flags.out / "samples" / setting.replace(" ", "_") / f"{name}_{seed}.jpg"
-            shown.append((f"{setting} {sample[FRECHET]:.3f}", images.read_image(path)))
+            picture = images.read_image(sample_path(flags.out, setting, name, seed))
+            shown.append((f"{setting} {sample[FRECHET]:.3f}", picture))
         for axis, (title, picture) in zip(row, shown, strict=True):
             axis.imshow(images.to_bytes(picture)[0])
             axis.set_xticks([])
@@ -299,7 +321,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("real", type=Path, metavar="REAL_DIR")
     parser.add_argument("others", type=Path, nargs="+", metavar="OTHERS_DIR")
-    parser.add_argument("--settings", nargs="+", default=["default="], metavar="NAME=FLAGS")
+    parser.add_argument("--settings", nargs="*", default=["default="], metavar="NAME=FLAGS")
     parser.add_argument("--common", default="", help="flags for all runs", metavar="FLAGS")
     parser.add_argument("--names", nargs="+", metavar="N", help="these alone (default: all)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="samples of each model")
@@ -312,6 +334,12 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     clash = set(flags.settings) & set(flags.others)
     if clash:
         parser.error(f"--settings: {', '.join(clash)} is the name of a folder, too")
+    for name, text in flags.settings.items():  # wrong ones are told before hours of work
+        words = ["--input_name", str(flags.real), *shlex.split(f"{flags.common} {text}")]
+        try:
+            quality.launch.configure(quality.main_train.parse(words))
+        except UsageError as error:
+            parser.error(f"--settings {name}: {error.for_scripts()}")
     if flags.seeds < 1:
         parser.error("--seeds: must be at least 1")
     if flags.names is None:
