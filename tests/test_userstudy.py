@@ -140,9 +140,16 @@ def test_real_run_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Trains, draws, measures, writes; again: nothing is trained, and the values are the same."""
     write(tmp_path / "real/7.jpg", photo("tissue", 40), quality=90)
     write(tmp_path / "them/7.jpg", grain(photo("tissue", 40), 0.1), quality=50, subsampling=0)
-    flags = "--not_cuda --threads 1 --train_stages 2 --min_size 12 --max_size 24 --nfc 4 --niter 8"
-    words = [*(str(tmp_path / x) for x in ("real", "them")), "--common", flags, "--seeds", "2"]
-    words += ["--out", str(tmp_path / "out"), "--settings", "one critic step=--Dsteps 1"]
+    flags = "--not_cuda --threads 1 --train_stages 2 --min_size 12 --max_size 24 --nfc 4"
+    words = [
+        *(str(tmp_path / x) for x in ("real", "them")),
+        "--common",
+        f"{flags} --niter 20",
+        "--seeds",
+        "2",
+    ]
+    words += ["--seeds", "2", "--out", str(tmp_path / "out")]
+    words += ["--settings", "one critic step=--Dsteps 1"]
     monkeypatch.setattr(sys, "argv", ["userstudy.py", *words])
     userstudy.main()
     out = tmp_path / "out"
@@ -193,7 +200,7 @@ def test_published_samples_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (["--names", "7", "8"], "REAL_DIR: there is no"),
         (["--names", "7", "png"], "REAL_DIR"), (["--settings", "them="], "--settings"),
         (["--settings", "../x=--niter 1"], "--settings"),
-        (["--settings", "x=--niter a"], "argument --niter"),
+        (["--settings", "x=--niter a"], "--settings x: argument --niter"),
         (["--settings", "x=--niter 0"], "--settings x: --niter"),
     ],
 )  # fmt: skip
