@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, paint
+from conftest import ROOT, paint, write_picture
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet import lease
@@ -302,3 +302,24 @@ def test_the_view_in_plain_lines(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_clock() -> None:
     assert [clock(s) for s in (0, 61.4, 3723, -5)] == ["0:00", "1:01", "1:02:03", "0:00"]
+
+
+# Ray --------------------------------------------------------------------------------------------
+
+
+def test_without_ray_one_line_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['ray'] = None\n"
+        "sys.argv = ['fleet', 'train', sys.argv[1], '--output_dir', sys.argv[2]]\n"
+        "from ConSinGAN.fleet.__main__ import run\n"
+        "sys.exit(run())\n"
+    )
+    picture, out = write_picture(tmp_path / "picture.png"), tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-c", code, picture, out], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "pip install 'ray[tune]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not out.exists()
