@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import quality  # noqa: E402
+import single_runs  # noqa: E402
 from yardstick import Encoding, Stem  # noqa: E402
 
 from ConSinGAN import images  # noqa: E402
@@ -72,7 +72,7 @@ def train(picture: Path, flags: str, folder: Path) -> tuple[Path, dict[str, Any]
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     start, used = time.perf_counter(), _processor_seconds()
     try:
-        run = quality.train(picture, flags, 0, folder, threads)
+        run = single_runs.train(picture, flags, 0, folder, threads)
     finally:
         if worked := _processor_seconds() - used:  # else there was nothing to train
             for name, more in (("seconds", time.perf_counter() - start), ("processor", worked)):
@@ -146,7 +146,7 @@ def study(name: str, flags: argparse.Namespace, stem: Stem) -> dict[str, Any]:
     for setting, words in flags.settings.items():
         folder = flags.out / "models" / name / setting.replace(" ", "_")
         run, spent = train(real, f"{flags.common} {words}", folder)
-        model = quality.load(run)
+        model = single_runs.load(run)
         size = size_of(model.real)
         yardstick = yardstick_at(size)
         drawn = [picture for seed in range(flags.seeds) for picture in model.sample(1, seed=seed)]
@@ -337,7 +337,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     for name, text in flags.settings.items():  # wrong ones are told before hours of work
         words = ["--input_name", str(flags.real), *shlex.split(f"{flags.common} {text}")]
         try:
-            quality.launch.configure(quality.main_train.parse(words))
+            single_runs.launch.configure(single_runs.main_train.parse(words))
         except UsageError as error:
             parser.error(f"--settings {name}: {error.for_scripts()}")
     if flags.seeds < 1:
@@ -359,11 +359,11 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return flags
 
 
+@torch.no_grad()
 def main() -> None:
     """Train what is not trained yet and measure, one picture after the other."""
     flags, results = parse(), {}
     stem = Stem.load()
-    torch.set_grad_enabled(False)
     flags.out.mkdir(parents=True, exist_ok=True)
     for name in flags.names:
         try:

@@ -171,7 +171,7 @@ def test_real_run_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def no_training(*words: object, **how: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(userstudy.quality.subprocess, "run", no_training)
+    monkeypatch.setattr(userstudy.single_runs.subprocess, "run", no_training)
     userstudy.main()
     assert {path: path.read_bytes() for path in before} == before
 
