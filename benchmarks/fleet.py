@@ -26,7 +26,7 @@ import ConSinGAN  # noqa: E402
 
 PICTURE = ROOT / "Images/Generation/summer_palace.jpg"
 SETTINGS = {
-    "train_stages": 5, "min_size": 18, "max_size": 60, "niter": 20, "precision": "fp32",
+    "train_stages": 4, "min_size": 18, "max_size": 40, "niter": 40, "precision": "fp32",
     "not_cuda": True, "manualSeed": 0, "preview_every": 10**6,
 }  # fmt: skip
 
