@@ -52,9 +52,8 @@ def do(flags: Mapping[str, Any]) -> str:
     check(flags, pictures[0])
     settings = grid.settings_of(chosen, flags | {"input_name": str(pictures[0])})
     about = sweep_options.about(config) | flags | {"grid": grid.as_text(chosen)}
-    if flags.get("config") is not None:  # those who train may be in another folder
-        flags["config"] = str(Path(flags["config"]).expanduser().absolute())
-    found = carry_out(Sweep(pictures, settings, flags, config, about), fleet, folder)
+    shared = train.absolute(flags)  # those who train may be in another folder
+    found = carry_out(Sweep(pictures, settings, shared, config, about), fleet, folder)
     done = sum(outcome.state in ("done", "cut") for outcome in found)
     if done < len(found):
         return (
