@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from ConSinGAN.errors import UsageError
-from ConSinGAN.options import FileValues, Scope, add_flag, check_value, field_of, new_parser
+from ConSinGAN.options import PATHS, FileValues, Scope, add_flag, check_value, field_of, new_parser
 from ConSinGAN.registry import Family
 
 PARTS = "parts"  # the field of a core that holds the chosen components' options, by family
@@ -63,6 +63,11 @@ class Schema:
                     others = before.owners if before else ()
                     found[field.name] = Owned(cls, kind, (*others, component.name))
         return found
+
+    def is_path(self, name: str) -> bool:
+        """Whether an option names a file or a folder."""
+        owned = self.options.get(name)
+        return owned is not None and field_of(owned.cls, name).metadata["metavar"] in PATHS
 
     # Flags ------------------------------------------------------------------------------------
 

@@ -24,18 +24,13 @@ from ConSinGAN.fleet.engine import Job, Work
 from ConSinGAN.fleet.ledger import Ledger, digest, name_all
 from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.records import Records, key_of
-from ConSinGAN.options import PATHS, field_of
 from ConSinGAN.pictures import formats
 from ConSinGAN.registry import TASKS
 from ConSinGAN.version import VERSION
 
 log = logging.getLogger(__name__)
 
-OURS = {  # flags of an evaluation that a fleet gives itself, and what to type instead
-    "model_dir": "name the runs without a flag",
-    "threads": "here it is `threads_per_run`",
-    "gpu": "Ray hands the cards out, `gpus_per_run` of one to each",
-}
+OURS = {"model_dir": "name the runs without a flag", **options.OURS}
 HARMLESS = ("not_cuda", "max_megapixels")  # answers do not depend on them
 
 
@@ -145,9 +140,7 @@ def put(command: Command, flags: Mapping[str, Any], show: Callable[[Answers], No
 
 def check(command: Command, flags: Mapping[str, Any], found: Sequence[Path]) -> None:
     """Raise UsageError, naming the flag, if no model could be asked with these."""
-    for name, instead in {**OURS, **command.refused}.items():
-        if name in flags:
-            raise UsageError(f"`{name}` is not for a fleet: {instead}")
+    options.refuse(flags, {**OURS, **command.refused})
     typed = SCHEMA.check(flags)
     config, task = ask.resolve({**typed, **command.given}, _default_task(typed, found))
     task.check_flags(config)
@@ -166,8 +159,9 @@ def _absolute(name: str, value: Any) -> Any:
 
     Raises UsageError if there is no such file.
     """
-    is_path = field_of(SCHEMA.options[name].cls, name).metadata["metavar"] in PATHS
-    return str(formats.check_file(value, f"`{name}`").absolute()) if is_path else value
+    if not SCHEMA.is_path(name):
+        return value
+    return str(formats.check_file(value, f"`{name}`").absolute())
 
 
 def _look(command: Command, home: Path, found: Sequence[Path], flags: Mapping[str, Any]) -> Answers:

@@ -23,8 +23,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from ConSinGAN.errors import UsageError
-
 EXPIRY = 30.0  # seconds without a touch after which a holder on another machine counts as gone
 TOUCH = 5.0  # seconds between touches
 POLL = 0.2  # seconds between looks at a lease that another one holds
@@ -225,11 +223,3 @@ def _started(pid: int) -> str | None:
         return None
     state, *rest = stat.rpartition(")")[2].split()
     return None if state in "ZX" else rest[18]  # a zombie holds nothing
-
-
-def check_folder(folder: Path, flag: str = "`output_dir`") -> None:
-    """Make the folder where leases are kept. Raises UsageError naming the flag."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{flag} {folder}: cannot be made: {error.strerror}") from error

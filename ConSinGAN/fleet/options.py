@@ -44,6 +44,20 @@ class FleetConfig:
     )  # fmt: skip
 
 
+# Flags of training and of evaluation that a fleet gives itself, and what to type instead.
+OURS = {
+    "threads": "here it is `threads_per_run`",
+    "gpu": "Ray hands the cards out, `gpus_per_run` of one to each",
+}
+
+
+def refuse(flags: Mapping[str, Any], instead: Mapping[str, str]) -> None:
+    """Raise UsageError if one of these flags is there; instead: what to do, by name."""
+    for name, text in instead.items():
+        if name in flags:
+            raise UsageError(f"`{name}` is not for a fleet: {text}")
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the fleet's flags to a parser."""
     group = parser.add_argument_group("fleet")

@@ -17,17 +17,15 @@ from ConSinGAN.fleet import cluster, driver, options, places, trainee
 from ConSinGAN.fleet.engine import Job
 from ConSinGAN.fleet.ledger import Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.place import Place
-from ConSinGAN.options import PATHS, field_of
 from ConSinGAN.pictures import formats
 from ConSinGAN.pictures.finding import is_picture, natural
 
 log = logging.getLogger(__name__)
 
 DEFAULT_FOLDER = "TrainedModels/fleet"
-OURS = {  # flags of training that a fleet gives itself, and what to type instead
+OURS = {
     "input_name": "name the pictures without a flag",
-    "threads": "here it is `threads_per_run`",
-    "gpu": "Ray hands the cards out, `gpus_per_run` of one to each",
+    **options.OURS,
     "fine_tune": "a fleet begins every picture's model anew",
     "model_dir": "a fleet begins every picture's model anew",
 }
@@ -102,23 +100,17 @@ def do(flags: Mapping[str, Any]) -> str:
 
 def absolute(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Flags with paths that mean the same in another process's folder."""
-
-    def names_a_file(name: str) -> bool:
-        owned = SCHEMA.options.get(name)
-        spec = None if owned is None else field_of(owned.cls, name)
-        return name == "config" or (spec is not None and spec.metadata["metavar"] in PATHS)
-
     return {
-        name: str(Path(value).expanduser().absolute()) if names_a_file(name) else value
+        name: str(Path(value).expanduser().absolute())
+        if name == "config" or SCHEMA.is_path(name)
+        else value
         for name, value in flags.items()
     }
 
 
 def check(flags: Mapping[str, Any], picture: Path) -> None:
     """Raise UsageError, naming the flag, if no picture could be trained with these."""
-    for name, instead in OURS.items():
-        if name in flags:
-            raise UsageError(f"`{name}` is not for a fleet: {instead}")
+    options.refuse(flags, OURS)
     first = {n: v for n, v in flags.items() if n not in ("preset", "draft")}
     launch.configure(first | {"input_name": str(picture)})
 

@@ -44,6 +44,7 @@ def train(order: Training, reporter: Reporter, watchers: Sequence[Watcher] = ())
     watchers: more of them than the fleet's. Raises ConSinGANError as training does, Interrupted
     if it was stopped with a checkpoint.
     """
+    from ConSinGAN import hardware
     from ConSinGAN.fleet.watching import FleetWatcher
     from ConSinGAN.watch.base import Stopped
 
@@ -68,7 +69,7 @@ def train(order: Training, reporter: Reporter, watchers: Sequence[Watcher] = ())
             raise Interrupted(stopped.reason) from None
         finally:
             reporter.say(seconds=time.monotonic() - start)
-            _give_back_memory()
+            hardware.return_memory()
     return reporter.facts
 
 
@@ -100,9 +101,3 @@ def _harmless(flags: Mapping[str, Any]) -> dict[str, Any]:
     changeable = (Scope.HARMLESS, Scope.ROUNDING)
     options = SCHEMA.options
     return {n: v for n, v in flags.items() if n in options and options[n].scope(n) in changeable}
-
-
-def _give_back_memory() -> None:
-    from ConSinGAN import hardware
-
-    hardware.return_memory()
