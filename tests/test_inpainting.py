@@ -30,7 +30,6 @@ from ConSinGAN.objectives.wgan_gp_options import Options
 from ConSinGAN.pictures.completion import complete
 from ConSinGAN.pictures.votes import nearest
 from ConSinGAN.resize import resize
-from ConSinGAN.tasks.inpainting import draw_around
 from ConSinGAN.watch.base import Stopped, Watcher
 
 Script = Callable[..., Outcome]
@@ -235,12 +234,12 @@ def test_what_the_hole_hides_has_no_part_in_anything(desk: Path) -> None:
 def test_known_pixels_stay_and_variants_differ(desk: Path) -> None:
     model = ConSinGAN.load(train(), precision="fp32")
     assert model.holes is not None
+    model.noise_amp = [50.0] * len(model.sizes)  # who has hardly learnt makes nothing of less
     drawn = list(ConSinGAN.draw(model, "inpainting", num_samples=3, seed=4))
     fills = [next(iter(d.frames)) for d in drawn if d.name.startswith("inpainted")]
     real, outside = images.to_bytes(model.reals[-1])[0], ~model.hole[0, 0].numpy()
     assert all((images.to_bytes(fill)[0][outside] == real[outside]).all() for fill in fills)
-    # So little is drawn in so small a hole that it may be completed by the same patches.
-    assert not torch.equal(draw_around(model, 0, 4), draw_around(model, 1, 4))
+    assert not torch.equal(fills[0], fills[1])
     (again,) = list(ConSinGAN.draw(model, "inpainting", num_samples=2, seed=4))[-1].frames
     assert torch.equal(again, fills[1])
 

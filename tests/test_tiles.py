@@ -91,10 +91,14 @@ def test_a_given_picture_in_tiles() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "size"), [("generation", (130, 120)), ("harmonization", (500, 600))]
+    ("mode", "size", "few"), [("generation", (130, 120), 0), ("harmonization", (500, 600), 1e-4)]
 )
-def test_tiles_in_bf16(mode: str, size: tuple[int, int]) -> None:
-    """Also with norms, whose sums over many pixels must be those of the tiles."""
+def test_tiles_in_bf16(mode: str, size: tuple[int, int], few: float) -> None:
+    """Also with norms, whose sums over many pixels must be those of the tiles.
+
+    few: the share of pixels, of 1, that may be further apart. Norms and weights as strong as these
+    enlarge single roundings, which depend on how threads share the sums of the upsampling.
+    """
     model = strong(mode)
     model.set_precision(torch.bfloat16)
     frame = model.generator.frame(model.sizes_for(size))
@@ -104,7 +108,7 @@ def test_tiles_in_bf16(mode: str, size: tuple[int, int]) -> None:
     except RuntimeError as error:
         pytest.skip(f"no bf16 here: {error}")
     assert (apart <= 1).float().mean() > 0.999
-    assert (apart <= 3).float().mean() > 0.9999  # weights as strong as these enlarge rounding
+    assert (apart >= 3).float().mean() <= few
 
 
 def test_stages_are_computed_in_parts() -> None:
