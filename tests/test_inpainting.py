@@ -232,7 +232,13 @@ def test_what_the_hole_hides_has_no_part_in_anything(desk: Path) -> None:
 
 
 def test_known_pixels_stay_and_variants_differ(desk: Path) -> None:
-    model = ConSinGAN.load(train(), precision="fp32")
+    """In a hole so large that different drawings are completed by different patches."""
+    mask = np.zeros((60, 80), np.uint8)
+    mask[16:44, 26:54] = 255
+    Image.fromarray(mask).save("large_mask.png")
+    write_picture(Path("large.png"), 60, 80)
+    run = train(input_name="large.png", mask="large_mask.png", max_size=80)
+    model = ConSinGAN.load(run, precision="fp32")
     assert model.holes is not None
     model.noise_amp = [50.0] * len(model.sizes)  # who has hardly learnt makes nothing of less
     drawn = list(ConSinGAN.draw(model, "inpainting", num_samples=3, seed=4))
