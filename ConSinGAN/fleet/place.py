@@ -67,15 +67,31 @@ class Place(ABC):
         """
 
     @abstractmethod
-    def working(self, name: str) -> contextlib.AbstractContextManager[lease.Held]:
-        """Hold the lease on a run. Raises ConSinGANError if another process has it and keeps it."""
+    def holding(self, name: str, driving: bool) -> contextlib.AbstractContextManager[lease.Held]:
+        """Hold the lease of that name. driving: on the whole place. Raises lease.Taken."""
 
-    @abstractmethod
-    def driving(self, name: str = "driver") -> contextlib.AbstractContextManager[lease.Held]:
+    @contextlib.contextmanager
+    def working(self, name: str) -> Iterator[lease.Held]:
+        """Hold the lease on a run. Raises ConSinGANError if another process has it and keeps it."""
+        try:
+            with self.holding(f"leases/{name}", driving=False) as held:
+                yield held
+        except lease.Taken as holder:
+            raise ConSinGANError(f"{self.spell(name)}: is being worked at by {holder}") from None
+
+    @contextlib.contextmanager
+    def driving(self, name: str = "driver") -> Iterator[lease.Held]:
         """Hold the lease on the whole place. Raises UsageError if another fleet works there.
 
         name: of the lease; work of different kinds can go on side by side.
         """
+        try:
+            with self.holding(name, driving=True) as held:
+                yield held
+        except lease.Taken as holder:
+            raise UsageError(
+                f"`output_dir` {self.address}: another fleet is at work there, {holder}"
+            ) from None
 
     @abstractmethod
     def sweep_leftovers(self) -> None:
@@ -151,23 +167,9 @@ class FolderPlace(Place):
     def at_hand(self, name: str, held: lease.Held, warn: Callable[[str], None]) -> Iterator[Path]:
         yield self.run(name)
 
-    @contextlib.contextmanager
-    def working(self, name: str) -> Iterator[lease.Held]:
-        try:
-            with lease.hold(self.folder / INNER / "leases" / name) as held:
-                yield held
-        except lease.Taken as holder:
-            raise ConSinGANError(f"{self.run(name)}: is being worked at by {holder}") from None
-
-    @contextlib.contextmanager
-    def driving(self, name: str = "driver") -> Iterator[lease.Held]:
-        try:
-            with lease.hold(self.folder / INNER / name, seconds=1.5 * lease.EXPIRY) as held:
-                yield held
-        except lease.Taken as holder:
-            raise UsageError(
-                f"`output_dir` {self.folder}: another fleet is at work there, {holder}"
-            ) from None
+    def holding(self, name: str, driving: bool) -> contextlib.AbstractContextManager[lease.Held]:
+        seconds = (1.5 if driving else 2) * lease.EXPIRY
+        return lease.hold(self.folder / INNER / name, seconds)
 
     def sweep_leftovers(self) -> None:
         for path in self.folder.glob(".*"):

@@ -151,23 +151,8 @@ class StorePlace(Place):
             raise
         _remove(folder)
 
-    @contextlib.contextmanager
-    def working(self, name: str) -> Iterator[lease.Held]:
-        try:
-            with store_lease.hold(self._store, f"{INNER}/leases/{name}") as held:
-                yield held
-        except lease.Taken as holder:
-            raise ConSinGANError(f"{self.spell(name)}: is being worked at by {holder}") from None
-
-    @contextlib.contextmanager
-    def driving(self, name: str = "driver") -> Iterator[lease.Held]:
-        try:
-            with store_lease.hold(self._store, f"{INNER}/{name}") as held:
-                yield held
-        except lease.Taken as holder:
-            raise UsageError(
-                f"`output_dir` {self.url}: another fleet is at work there, {holder}"
-            ) from None
+    def holding(self, name: str, driving: bool) -> contextlib.AbstractContextManager[lease.Held]:
+        return store_lease.hold(self._store, f"{INNER}/{name}")
 
     def sweep_leftovers(self) -> None:
         """A run that is not whole is not there; scratch folders go when their run is begun anew."""
