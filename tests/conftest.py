@@ -25,6 +25,14 @@ TINY = {
     "train_stages": 2, "min_size": 12, "max_size": 24, "nfc": 4, "niter": 2, "not_cuda": True,
     "manualSeed": 1,
 }  # fmt: skip
+# Flags that no task draws in tiles with, and what the line about them names.
+BAD_TILES: list[tuple[list[object], str]] = [
+    (["--tile", 15], "--tile"),
+    (["--tile", -1], "--tile"),
+    (["--tile", 10**9], "--tile"),
+    (["--tile", "nan"], "--tile"),
+    (["--tile", 20, "--format", "jpg"], "--format jpg"),
+]
 # What some modes need besides, for a picture as small as `paint` makes.
 NEEDED: dict[str, dict[str, object]] = {"super_resolution": {"factor": 1.3}}
 

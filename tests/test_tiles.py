@@ -10,7 +10,7 @@ import pytest
 import tifffile
 import torch
 import yaml
-from conftest import Outcome, files_below, paint
+from conftest import BAD_TILES, Outcome, files_below, paint
 from PIL import Image
 from test_model import make_model
 from torch import Tensor
@@ -253,11 +253,7 @@ def test_a_window_in_tiles(trained: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--tile", 15], "--tile"),
-        (["--tile", -1], "--tile"),
-        (["--tile", 10**9], "--tile"),
-        (["--tile", "nan"], "--tile"),
-        (["--tile", 20, "--format", "jpg"], "--format jpg"),
+        *BAD_TILES,
         (["--tile", 20, "--window", 0, 0, 500, 5], "--window"),
         (["--start_scale", 2], "--start_scale"),
         (["--start_scale", "x"], "--start_scale"),

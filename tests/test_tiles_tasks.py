@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Outcome, write_picture
+from conftest import BAD_TILES, Outcome, write_picture
 from PIL import Image
 from specimens import draw, photo
 from test_tiles import strong
@@ -273,13 +273,7 @@ def test_tiles_from_the_command_line(
 @tasks
 @pytest.mark.parametrize(
     ("words", "told"),
-    [
-        (["--tile", 15], "--tile"),
-        (["--tile", -1], "--tile"),
-        (["--tile", 10**9], "--tile"),
-        (["--tile", "nan"], "--tile"),
-        (["--tile", 20, "--format", "jpg"], "--format jpg"),
-    ],
+    BAD_TILES,
     ids=str,
 )
 def test_bad_tiles_are_one_line(
