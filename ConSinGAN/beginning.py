@@ -14,6 +14,7 @@ from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.holes import Holes, filled_picture
 from ConSinGAN.methods.adversarial import clear_of_hole
+from ConSinGAN.methods.windows import check_windows
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
 from ConSinGAN.networks import (
@@ -25,7 +26,7 @@ from ConSinGAN.networks import (
     set_dtype,
 )  # fmt: skip
 from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.pyramid import size_of, sizes_of
+from ConSinGAN.pyramid import size_of, sizes_of, window_sizes
 from ConSinGAN.registry import GENERATORS, SOURCES
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.base import Source
@@ -110,7 +111,8 @@ def check_something_clear(config: TrainConfig, holes: Holes) -> None:
 
 def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.device) -> None:
     """Tell how much memory a large run will take; UsageError if the device has less."""
-    size = modes.get(config.train_mode).trained_sizes(sizes_of(reals), config)[-1]
+    sizes = modes.get(config.train_mode).trained_sizes(sizes_of(reals), config)
+    size = window_sizes(sizes, config.train_window, config.reach)[-1]
     needed = GENERATORS.load(config.generator).training_memory(config, size)
     hardware.check_training_size(needed, config.max_size, size, device)
 
@@ -175,4 +177,5 @@ def _state(
     source: Source = SOURCES.load(model.mode.source)(model.config, naive)
     if model.config.fine_tune and naive is not None:
         source = FineTuning(model.config, naive)
+    check_windows(model)
     return TrainingState(model, networks, streams, source)

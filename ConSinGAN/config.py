@@ -139,6 +139,10 @@ class TrainConfig(ModelConfig):
         0.1, "training", "learning rate factor from each trained stage to the one below", low=0
     )
     niter: int = option(2000, "training", "iterations per stage", low=1, scope=Scope.RUN)
+    train_window: int = option(
+        0, "training", "side of the random windows that an iteration looks at where a stage is "
+        "larger, pixels; 0: whole pictures", low=0, high=2**15,
+    )  # fmt: skip
     lr_g: float = option(0.0005, "training", "learning rate of the generator", above=0)
     lr_d: float = option(0.0005, "training", "learning rate of the critic", above=0)
     beta1: float = option(0.5, "training", "beta1 of Adam (beta2 is 0.999)", low=0, high=0.999)
@@ -180,6 +184,11 @@ class TrainConfig(ModelConfig):
     def options_of(self, family: str) -> Any:
         """The `Options` of the chosen mode, generator, critic or objective; None if it has none."""
         return self.parts.get(family)
+
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to each side, one generator stage looks."""
+        return self.num_layer * (self.ker_size // 2)
 
     @property
     def critic_field(self) -> int:

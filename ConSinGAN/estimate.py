@@ -16,6 +16,7 @@ from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import chance_of, generator_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
+from ConSinGAN.pyramid import window_sizes
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
 
@@ -36,6 +37,7 @@ def work(config: TrainConfig, sizes: Sequence[Size]) -> float:
     the same three of two pictures in trained stages, a forward pass below, and both ways once
     through the critic.
     """
+    sizes = window_sizes(sizes, config.train_window, config.reach)
     trained = range(max(len(sizes) - config.train_depth, 0), len(sizes))
     passes = [6 if stage in trained else 1 for stage in range(len(sizes))]
     passes[-1] += 10 * config.Dsteps + 2
@@ -72,7 +74,8 @@ def measure(config: TrainConfig, device: torch.device, dtype: torch.dtype) -> Sp
     Nothing of a run is touched, torch's own random numbers neither. Takes a few seconds.
     """
     times = [_time(config, sizes, device, dtype) for sizes in PROBES]
-    works = [work(config, sizes) for sizes in PROBES]
+    probed = dataclasses.replace(config, train_window=0)
+    works = [work(probed, sizes) for sizes in PROBES]
     per_product = max(times[1] - times[0], 0.1 * times[1]) / (works[1] - works[0])
     return Speed(max(times[0] - works[0] * per_product, 0.0), 1 / per_product)
 
@@ -80,7 +83,7 @@ def measure(config: TrainConfig, device: torch.device, dtype: torch.dtype) -> Sp
 def _time(
     config: TrainConfig, sizes: Sequence[Size], device: torch.device, dtype: torch.dtype
 ) -> float:
-    config = dataclasses.replace(config, compile=False)
+    config = dataclasses.replace(config, compile=False, train_window=0)
     mode = modes.get(config.train_mode)
     random = torch.Generator(device).manual_seed(0)
     reals = [

@@ -117,3 +117,21 @@ def size_of(picture: Tensor) -> Size:
 def sizes_of(reals: Sequence[Tensor]) -> list[tuple[int, int]]:
     """(h, w) of every picture."""
     return [size_of(real) for real in reals]
+
+
+def window_sizes(sizes: Sequence[Size], side: int, reach: int) -> list[Size]:
+    """About what is computed, (h, w) at all stages, where training looks at windows of the last.
+
+    side: of the windows, pixels; 0: all. reach: how far a stage's convolutions look, pixels.
+    """
+    if not side:
+        return list(sizes)
+
+    def needed(above: int, here: int, there: int) -> int:
+        return min(here, math.ceil(above * here / there) + 2 * reach + 2)
+
+    windows = [(min(sizes[-1][0], side), min(sizes[-1][1], side))]
+    for here, there in zip(sizes[-2::-1], sizes[:0:-1], strict=True):
+        height, width = windows[0]
+        windows.insert(0, (needed(height, here[0], there[0]), needed(width, here[1], there[1])))
+    return windows

@@ -16,9 +16,11 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.fast.graphs import GraphedStep
 from ConSinGAN.fast.wgan_gp import quicken
 from ConSinGAN.methods.judging import critic_step
+from ConSinGAN.methods.windows import View, Windows, frozen_features
 from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.objectives.base import Objective, Terms
+from ConSinGAN.pyramid import window_sizes
 from ConSinGAN.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -34,8 +36,10 @@ class Adversarial:
     """One training iteration of the last stage; call it with the stage-0 input."""
 
     name = "adversarial"
+    takes_windows = True
     state: TrainingState
     run_step: Callable[[list[Tensor], Chance], Terms] = field(init=False)
+    view: View = field(init=False)  # what this iteration looks at
 
     def __post_init__(self) -> None:
         model, config = self.state.model, self.state.config
@@ -51,24 +55,26 @@ class Adversarial:
                 "stage %d: the critic would see the hole nearly wherever it looks; this stage goes "
                 "without it", self.state.stage + 1,
             )  # fmt: skip
+        generator.learners(config.train_depth)  # freezes the rest
+        self.first = generator.trained_stages(config.train_depth).start
+        self.view = View.whole(model, self.first)
+        self.windows = Windows.of(model, self.view, self.first)
         self.run_step = self.step
-        if config.compile and model.device.type == "cuda":
+        if config.compile and model.device.type == "cuda" and self.windows is None:
             self.run_step = GraphedStep(self.step, list(self.optimizers.values()))
         # A large fake is drawn again for the generator's step, when the critic's maps are gone and
         # their memory can be given back, which only processors' allocators need.
         on_processor = model.device.type == "cpu"
-        self.frugal = on_processor and model.real[0, 0].numel() > FRUGAL_PIXELS
-        generator.learners(config.train_depth)  # freezes the rest
-        self.first = generator.trained_stages(config.train_depth).start
-        self.frame = model.frame
-        self.noise_shapes = generator.noise_shapes(self.frame)
-        # What the frozen stages make of the fixed noise does not change.
-        self.fixed_features = self._frozen_features(model.fixed_noise)
+        height, width = window_sizes(model.sizes, config.train_window, config.reach)[-1]
+        self.frugal = on_processor and height * width > FRUGAL_PIXELS
 
     def __call__(self, first_input: Tensor) -> Terms:
         """Returns the losses, scalars, of the last critic step and of the generator."""
         streams, dtype = self.state.streams, self.model.generator.dtype
-        noise = [first_input, *draw_maps(self.noise_shapes[1:], streams.noise, dtype)]
+        if self.windows is not None:
+            self.view = self.windows.draw(streams.augmentation)
+            first_input = self.view.enter(first_input)
+        noise = [first_input, *draw_maps(self.view.noise_shapes[1:], streams.noise, dtype)]
         return self.run_step(noise, self.draw_chance(streams))
 
     def draw_chance(self, streams: RandomStreams) -> dict[str, Tensor]:
@@ -86,7 +92,7 @@ class Adversarial:
             noise.clear()
             self.optimizers["generator"].zero_grad()
             return self._learn()
-        config, critic, real = self.config, self.critic, self.model.real
+        config, critic, real = self.config, self.critic, self.view.real
         where = {} if self.clear is None else {"clear": self.clear}
 
         # One noise draw serves the whole iteration: the generator does not change before its end.
@@ -112,8 +118,8 @@ class Adversarial:
 
     def _learn(self) -> Terms:
         """Add the reconstruction's gradient to the generator's, and let it learn."""
-        reconstruction = self._generate(self.model.fixed_noise, self.fixed_features)
-        real, config = self.model.real, self.config
+        reconstruction = self._generate(self.view.anchor, self.view.features)
+        real, config = self.view.real, self.config
         loss = reconstruction_loss(reconstruction, real, config.alpha, self.known)
         loss.backward()
         for _ in range(config.Gsteps):
@@ -130,19 +136,16 @@ class Adversarial:
             return None, None
         return clear_of_hole(self.objective, self.critic, model.hole), (~model.hole).float()
 
-    @torch.no_grad()
     def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
-        if not self.first:
-            return None
-        model = self.model
-        return model.generator.advance(noise[: self.first], model.noise_amp, self.frame)
+        return frozen_features(self.model, noise, self.view.frame, self.first)
 
     def _generate(self, noise: list[Tensor], features: Tensor | None) -> Tensor:
         if self.frugal:
             hardware.return_memory()
         generator, amplitudes = self.model.generator, self.model.noise_amp
-        state = generator.advance(noise, amplitudes, self.frame, self.first, features)
-        return generator.render(state, self.frame, noise[0])
+        frame = self.view.frame
+        state = generator.advance(noise, amplitudes, frame, self.first, features)
+        return generator.render(state, frame, noise[0])
 
 
 def clear_of_hole(objective: Objective, critic: Critic, hole: Tensor) -> Clear:
