@@ -177,5 +177,5 @@ def _state(
     source: Source = SOURCES.load(model.mode.source)(model.config, naive)
     if model.config.fine_tune and naive is not None:
         source = FineTuning(model.config, naive)
-    check_windows(model)
+    check_windows(model.config, model.generator)
     return TrainingState(model, networks, streams, source)

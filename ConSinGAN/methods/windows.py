@@ -15,8 +15,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ConSinGAN import modes
+from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Frame, Window
+from ConSinGAN.generators.base import Generator
 from ConSinGAN.latents import RandomLatents, cut
 from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import DrawingStreams, Purpose
@@ -121,21 +124,26 @@ def frozen_features(
     return model.generator.advance(noise[:first], model.noise_amp, frame) if first else None
 
 
-def check_windows(model: ImageModel) -> None:
+def why_no_windows(config: TrainConfig, generator: Generator) -> str | None:
+    """What keeps a run from training on windows; None if nothing does."""
+    mode = modes.get(config.train_mode)
+    if not getattr(METHODS.load(mode.method), "takes_windows", False):
+        return f"{mode.name} trains on small crops by itself"
+    if mode.hides:
+        return "cannot be had with a hole in the picture"
+    try:
+        generator.frame([(8, 8)], Window(0, 0, 1, 1))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def check_windows(config: TrainConfig, generator: Generator) -> None:
     """Raise UsageError if the run is to train on windows and cannot."""
-    config, mode = model.config, model.mode
     if not config.train_window:
         return
-    name = f"`train_window` {config.train_window}"
-    if not getattr(METHODS.load(mode.method), "takes_windows", False):
-        raise UsageError(f"{name}: {mode.name} trains on small crops by itself; leave it out")
-    if model.holes is not None:
-        raise UsageError(f"{name}: cannot be had with a hole in the picture; leave it out")
-    if config.train_window < 2 * config.critic_field:
-        raise UsageError(
-            f"{name}: must be at least {2 * config.critic_field}, twice what the critic looks at"
-        )
-    try:
-        model.generator.part(model.frame, Window(0, 0, 1, 1))
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}; leave it out") from error
+    name, least = f"`train_window` {config.train_window}", 2 * config.critic_field
+    if reason := why_no_windows(config, generator):
+        raise UsageError(f"{name}: {reason}; leave it out")
+    if config.train_window < least:
+        raise UsageError(f"{name}: must be at least {least}, twice what the critic looks at")
