@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from ConSinGAN.config import TrainConfig
 
 
+LEAST = 1.5  # patches, along the shorter side, of a picture that is worth looking at
+
+
 class MultiscaleCritic(Critic):
     """Patch critics of one shape, each with weights of its own, for a picture and its halves.
 
-    Halves are means of 2x2 pixels; of an odd side the last pixel is left out. A scale whose picture
-    is smaller than a patch is not looked at. Losses are summed over the scales.
+    Halves are means of 2x2 pixels; of an odd side the last pixel is left out. A half that is hardly
+    larger than a patch is not looked at: few scores would have most to say. Losses are summed over
+    the scales.
     """
 
     name = "multiscale"
@@ -41,12 +45,18 @@ class MultiscaleCritic(Critic):
     def work(cls, config: TrainConfig) -> float:
         return sum(0.25**scale for scale in range(config.options_of("critic").critic_scales))
 
+    @classmethod
+    def more_memory(cls, config: TrainConfig, size: tuple[int, int]) -> int:
+        """Weights, gradients and Adam's moments; the maps of one scale make room for the next's."""
+        kernels = config.nfc**2 * config.ker_size**2 * config.num_layer
+        return 4 * 4 * kernels * (config.options_of("critic").critic_scales - 1)
+
     @property
     def parts(self) -> Sequence[PatchCritic]:
         return list(self.scales)  # type: ignore[arg-type]
 
     def views(self, picture: Tensor) -> list[Tensor]:
-        views, least = [picture], self.parts[0].field
+        views, least = [picture], LEAST * self.parts[0].field
         while len(views) < len(self.scales) and min(views[-1].shape[2:]) // 2 >= least:
             views.append(F.avg_pool2d(views[-1], 2))
         return views
