@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ConSinGAN import hardware, images, modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.critics.augmentation import Augmentation
 from ConSinGAN.errors import UsageError
 from ConSinGAN.holes import Holes, filled_picture
-from ConSinGAN.methods.adversarial import clear_of_hole
+from ConSinGAN.methods.judging import clear_of_hole
 from ConSinGAN.methods.windows import check_windows
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
@@ -27,7 +28,7 @@ from ConSinGAN.networks import (
 )  # fmt: skip
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.pyramid import size_of, sizes_of, window_sizes
-from ConSinGAN.registry import GENERATORS, SOURCES
+from ConSinGAN.registry import CRITICS, GENERATORS, SOURCES
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.base import Source
 from ConSinGAN.sources.single import FineTuning
@@ -99,9 +100,10 @@ def read_training_picture(
 
 def check_something_clear(config: TrainConfig, holes: Holes) -> None:
     """Raise UsageError if the critic sees the hole wherever it looks at the finest stage."""
+    Augmentation.of(config).check_holes()
     with torch.device("meta"):
         critic, objective = make_critic(config), make_objective(config)
-    if clear_of_hole(objective, critic, holes.stages[-1]).is_empty:
+    if all(clear.is_empty for clear in clear_of_hole(objective, critic, holes.stages[-1])):
         raise UsageError(
             f"`mask`: no {config.critic_field}x{config.critic_field} pixels, which the critic "
             "looks at, are without white at the finest stage; paint less of it white"
@@ -114,6 +116,7 @@ def check_memory(config: TrainConfig, reals: Sequence[Tensor], device: torch.dev
     sizes = modes.get(config.train_mode).trained_sizes(sizes_of(reals), config)
     size = window_sizes(sizes, config.train_window, config.reach)[-1]
     needed = GENERATORS.load(config.generator).training_memory(config, size)
+    needed += CRITICS.load(config.critic).more_memory(config, size)
     hardware.check_training_size(needed, config.max_size, size, device)
 
 
@@ -164,7 +167,7 @@ def saved_state(config: TrainConfig, run: RunDirectory, device: torch.device) ->
 def _streams(
     config: TrainConfig, networks: dict[str, torch.nn.Module], device: torch.device
 ) -> RandomStreams:
-    return RandomStreams(config.manualSeed or 0, device, chance_of(networks))
+    return RandomStreams(config.manualSeed or 0, device, chance_of(config, networks))
 
 
 def _state(

@@ -18,6 +18,7 @@ from ConSinGAN.registry import CRITICS, GENERATORS, MODES, OBJECTIVES
 DEFAULT_PICTURE = "Images/Generation/summer_palace.jpg"
 ACTIVATIONS = ("lrelu", "elu", "prelu", "selu")
 PRECISIONS = ("auto", "fp32", "bf16")
+AUGMENTATIONS = ("colour", "translation", "cutout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,12 @@ class TrainConfig(ModelConfig):
     objective: str = option(
         "wgan-gp", "training", "what critic and generator minimise", choices=OBJECTIVES.names()
     )
+    augment_critic: str = option(
+        "none", "training",
+        "what the critic sees of real and drawn pictures is changed at random, both alike: "
+        "none, or some of colour, translation, cutout with commas between them",
+        several=AUGMENTATIONS, metavar="LIST",
+    )  # fmt: skip
     train_depth: int = option(3, "training", "number of stages trained at the same time", low=1)
     lr_scale: float = option(
         0.1, "training", "learning rate factor from each trained stage to the one below", low=0

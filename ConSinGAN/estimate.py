@@ -17,6 +17,7 @@ from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import chance_of, generator_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.pyramid import window_sizes
+from ConSinGAN.registry import CRITICS
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
 
@@ -39,8 +40,9 @@ def work(config: TrainConfig, sizes: Sequence[Size]) -> float:
     """
     sizes = window_sizes(sizes, config.train_window, config.reach)
     trained = range(max(len(sizes) - config.train_depth, 0), len(sizes))
-    passes = [6 if stage in trained else 1 for stage in range(len(sizes))]
-    passes[-1] += 10 * config.Dsteps + 2
+    judging = CRITICS.load(config.critic).work(config) * (10 * config.Dsteps + 2)
+    passes: list[float] = [6 if stage in trained else 1 for stage in range(len(sizes))]
+    passes[-1] += judging
     pixels = sum(times * h * w for times, (h, w) in zip(passes, sizes, strict=True))
     return float(pixels * config.num_layer * config.nfc**2 * config.ker_size**2)
 
@@ -92,7 +94,7 @@ def _time(
     ]
     networks = {n: part.to(device) for n, part in make_networks(config, len(sizes)).items()}
     set_dtype(networks, dtype)
-    streams = RandomStreams(0, device, chance_of(networks))
+    streams = RandomStreams(0, device, chance_of(config, networks))
     model = ImageModel(config, mode, generator_of(networks), reals)
     first = mode.fixed_input(reals[0], streams)
     shapes = model.generator.noise_shapes(model.frame)

@@ -11,6 +11,7 @@ from torch import nn
 
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.critics.augmentation import Augmentation
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.generators.base import Generator
 from ConSinGAN.objectives.base import Objective
@@ -42,9 +43,10 @@ def generator_of(networks: Mapping[str, nn.Module]) -> Generator:
     return cast(Generator, networks["generator"])
 
 
-def chance_of(networks: Mapping[str, nn.Module]) -> tuple[str, ...]:
-    """The names of the random streams that the objective needs."""
-    return tuple(cast(Objective, networks["objective"]).chance)
+def chance_of(config: TrainConfig, networks: Mapping[str, nn.Module]) -> tuple[str, ...]:
+    """The names of the random streams that objective, critic and its augmentation need."""
+    objective, critic = cast(Objective, networks["objective"]), cast(Critic, networks["critic"])
+    return (*objective.chance, *critic.chance, *Augmentation.of(config).chance)
 
 
 def make_networks(
@@ -68,5 +70,6 @@ def make_networks(
 def set_dtype(networks: dict[str, nn.Module], dtype: torch.dtype) -> None:
     """Let all networks compute in a type; their weights stay as they are."""
     for network in networks.values():
-        if isinstance(network, (Generator, Critic)):
-            network.dtype = dtype
+        for part in network.modules():
+            if isinstance(part, (Generator, Critic)):
+                part.dtype = dtype

@@ -33,6 +33,7 @@ class Scope(Enum):
     ROUNDING = "one run alone, and its result depends on it within rounding"
 
 
+NONE = "none"  # of the words that an option may list
 PATHS = ("PATH", "DIR", "FILE")  # metavars of options that name a file or a folder
 
 
@@ -45,6 +46,7 @@ def option(
     high: float | None = None,
     above: float | None = None,
     choices: Iterable[str] | None = None,
+    several: tuple[str, ...] | None = None,
     metavar: str | tuple[str, ...] | None = None,
     too_high: str | None = None,
     scope: Scope = Scope.TRAINING,
@@ -54,13 +56,14 @@ def option(
 
     group: heading in --help and section in a configuration file; of a component's options that is
     the component.
-    Allowed values: `low` <= value <= `high`, value > `above`, or one of `choices`.
+    Allowed values: `low` <= value <= `high`, value > `above`, one of `choices`, or any of
+    `several` with commas between them, `none` for none of them.
     too_high: says why no more than `high` is possible. negatable: there is a flag `--no-...`, too.
     """
     if isinstance(default, int) and high is None:
         high = 10**9
     metadata: dict[str, Any] = {"group": group, "help": help, "metavar": metavar}
-    metadata |= {"low": low, "high": high, "above": above, "choices": choices}
+    metadata |= {"low": low, "high": high, "above": above, "choices": choices, "several": several}
     metadata |= {"too_high": too_high, "scope": scope, "negatable": negatable}
     return field(default=default, metadata=metadata)
 
@@ -120,7 +123,26 @@ def _check_scalar(name: str, kind: type, meta: Mapping, value: Any) -> Any:
         raise UsageError(f"`{name}` must be greater than {meta['above']}, not {value}")
     if meta["choices"] is not None and value not in meta["choices"]:
         raise UsageError(f"`{name}` must be one of {', '.join(meta['choices'])}; not {value!r}")
-    return value
+    return value if meta["several"] is None else _check_several(name, meta["several"], value)
+
+
+def _check_several(name: str, known: tuple[str, ...], value: Any) -> str:
+    """The same list in the order of `known`, without spaces."""
+    words = [word.strip() for word in value.split(",")]
+    if words == [NONE]:
+        return NONE
+    strangers = [word for word in words if word not in known]
+    if strangers or len(set(words)) < len(words):
+        raise UsageError(
+            f"`{name}` takes {NONE}, or some of {', '.join(known)} with commas between them; "
+            f"not {value!r}"
+        )
+    return ",".join(word for word in known if word in words)
+
+
+def listed(value: str) -> list[str]:
+    """The words of an option that takes several."""
+    return [] if value == NONE else value.split(",")
 
 
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")

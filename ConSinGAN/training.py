@@ -18,6 +18,7 @@ from torch import Tensor
 from ConSinGAN import beginning, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods.adversarial import noise_amplitude
+from ConSinGAN.methods.judging import say_what_is_left_out
 from ConSinGAN.noise import draw
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.registry import METHODS, TASKS
@@ -132,6 +133,7 @@ def begin_stage(state: TrainingState) -> None:
     model, stage = state.model, state.stage
     if len(model.fixed_noise) > stage:
         return
+    say_what_is_left_out(state)
     if stage == 0:
         model.fixed_noise.append(state.source.fixed_input(model, state.streams))
         model.noise_amp.append(1.0)

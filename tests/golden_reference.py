@@ -176,7 +176,8 @@ def record_step(
     all_losses: list[dict] = []
     gradients: list[dict] = []
     weights: list[dict] = []
-    critic_step = iteration.objective.critic_step
+    (part,) = iteration.judge.parts
+    critic_step = part.objective.critic_step
 
     def spy(*args: object) -> dict[str, Tensor]:
         all_losses.append(critic_step(*args))
@@ -191,7 +192,7 @@ def record_step(
 
     optimizer.register_step_pre_hook(before)
     optimizer.register_step_post_hook(after)
-    iteration.objective.critic_step = spy
+    part.objective.critic_step = spy
     terms = iteration.step(noise, {"coefficient": alphas})
     return terms, all_losses, gradients, weights
 

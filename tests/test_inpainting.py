@@ -23,7 +23,8 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.fast.wgan_gp import quicken
 from ConSinGAN.files import save_tensors
 from ConSinGAN.holes import fill, filled_picture, inserted, touched
-from ConSinGAN.methods.adversarial import clear_of_hole, reconstruction_loss
+from ConSinGAN.methods.adversarial import reconstruction_loss
+from ConSinGAN.methods.judging import clear_of_hole
 from ConSinGAN.objectives.base import Objective
 from ConSinGAN.objectives.wgan_gp import WGANGP
 from ConSinGAN.objectives.wgan_gp_options import Options

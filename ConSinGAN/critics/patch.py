@@ -40,6 +40,11 @@ class PatchCritic(Critic):
     def from_config(cls, config: TrainConfig) -> Critic:
         return cls(NetworkShape.of(config))
 
+    @property
+    def field(self) -> int:
+        """How many pixels, along each side, a score depends on."""
+        return self.num_convs * (self.ker_size - 1) + 1
+
     def blocks(self) -> Iterator[ConvBlock]:
         """All blocks before the tail."""
         return iter((self.head, *self.body))
@@ -53,6 +58,15 @@ class PatchCritic(Critic):
         for _ in range(self.num_convs):
             pixels = F.max_pool2d(F.pad(pixels, (margin,) * 4), self.ker_size, stride=1)
         return Clear([clear], pixels)
+
+    def features(self, picture: Tensor) -> list[Tensor]:
+        """What every block but the tail makes of a picture: (N, num_filters, h, w) each."""
+        x = picture.to(self.dtype, memory_format=torch.channels_last)
+        features = []
+        for block in self.blocks():
+            x = block(x)
+            features.append(x)
+        return features
 
     def forward(self, picture: Tensor) -> Tensor:
         x = picture.to(self.dtype, memory_format=torch.channels_last)

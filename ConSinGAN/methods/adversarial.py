@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,24 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN import hardware
-from ConSinGAN.critics.base import Clear, Critic
-from ConSinGAN.errors import UsageError
 from ConSinGAN.fast.graphs import GraphedStep
-from ConSinGAN.fast.wgan_gp import quicken
-from ConSinGAN.methods.judging import critic_step
+from ConSinGAN.methods.judging import Chance, Judge
 from ConSinGAN.methods.windows import View, Windows, frozen_features
 from ConSinGAN.model import ImageModel
-from ConSinGAN.noise import RandomStreams, draw_maps
-from ConSinGAN.objectives.base import Objective, Terms
+from ConSinGAN.noise import draw_maps
+from ConSinGAN.objectives.base import Terms
 from ConSinGAN.pyramid import window_sizes
 from ConSinGAN.state import TrainingState
 
 log = logging.getLogger(__name__)
 
 FRUGAL_PIXELS = 250_000
-LEAST_CLEAR = 0.25  # of what the critic looks at; of less, sky only, it learns that all is sky
-
-Chance = Mapping[str, Tensor]  # random numbers by stream, the first axis being the critic's steps
 
 
 @dataclass
@@ -45,12 +39,8 @@ class Adversarial:
         model, config = self.state.model, self.state.config
         generator, self.model, self.critic = model.generator, model, self.state.critic
         self.config, self.optimizers = config, self.state.optimizers
-        # The critic's, and that of an objective which has weights of its own.
-        self.judging = [o for name, o in self.optimizers.items() if name != "generator"]
-        self.objective = quicken(self.state.objective, self.critic)
-        self.clear, self.known = self._what_is_known()
-        self.judged = self.clear is None or self.clear.share >= LEAST_CLEAR
-        if not self.judged:
+        self.judge = Judge(self.state, None if model.holes is None else model.hole)
+        if not self.judge.judges:
             log.info(
                 "stage %d: the critic would see the hole nearly wherever it looks; this stage goes "
                 "without it", self.state.stage + 1,
@@ -75,25 +65,15 @@ class Adversarial:
             self.view = self.windows.draw(streams.augmentation)
             first_input = self.view.enter(first_input)
         noise = [first_input, *draw_maps(self.view.noise_shapes[1:], streams.noise, dtype)]
-        return self.run_step(noise, self.draw_chance(streams))
-
-    def draw_chance(self, streams: RandomStreams) -> dict[str, Tensor]:
-        """The random numbers that the objective needs for all critic steps of an iteration."""
-        chance = {}
-        for name, shape in self.objective.chance.items():
-            stream = streams.generators[name]
-            shape = (self.config.Dsteps, *shape)
-            chance[name] = torch.rand(shape, generator=stream, device=stream.device)
-        return chance
+        return self.run_step(noise, self.judge.draw_chance(streams))
 
     def step(self, noise: list[Tensor], chance: Chance) -> Terms:
         """The iteration proper. noise: of all stages; the list is emptied on the way."""
-        if not self.judged:
+        if not self.judge.judges:
             noise.clear()
             self.optimizers["generator"].zero_grad()
-            return self._learn()
+            return self._learn(chance)
         config, critic, real = self.config, self.critic, self.view.real
-        where = {} if self.clear is None else {"clear": self.clear}
 
         # One noise draw serves the whole iteration: the generator does not change before its end.
         features = self._frozen_features(noise)
@@ -103,38 +83,32 @@ class Adversarial:
         for i in range(config.Dsteps):
             if self.frugal:
                 hardware.return_memory()
-            numbers = {name: values[i] for name, values in chance.items()}
-            terms = critic_step(self.objective, critic, self.judging, real, fake, numbers, **where)
+            terms = self.judge.critic_step(real, fake, chance, i)
 
         # One gradient of both losses, applied several times.
         critic.requires_grad_(False)
         self.optimizers["generator"].zero_grad()
-        fooling, gradient = self.objective.fool(critic, real, fake)
+        fooling, gradient = self.judge.fool(real, fake, chance)
         if self.frugal:
             fake = self._generate(noise, features)
         noise.clear()  # large, and not needed any more
         fake.backward(gradient)
-        return {**terms, **fooling, **self._learn()}
+        return {**terms, **fooling, **self._learn(chance)}
 
-    def _learn(self) -> Terms:
+    def _learn(self, chance: Chance) -> Terms:
         """Add the reconstruction's gradient to the generator's, and let it learn."""
         reconstruction = self._generate(self.view.anchor, self.view.features)
-        real, config = self.view.real, self.config
-        loss = reconstruction_loss(reconstruction, real, config.alpha, self.known)
+        real, config, judge = self.view.real, self.config, self.judge
+        loss = reconstruction_loss(reconstruction, real, config.alpha, judge.known)
+        terms = {"reconstruction": loss.detach()}
+        if judge.judges:
+            more = judge.reconstruction_loss(reconstruction, real, chance)
+            if more is not None:
+                loss, terms["matching"] = loss + more, more.detach()
         loss.backward()
         for _ in range(config.Gsteps):
             self.optimizers["generator"].step()
-        return {"reconstruction": loss.detach()}
-
-    def _what_is_known(self) -> tuple[Clear | None, Tensor | None]:
-        """Where critic and reconstruction may look, if the picture has a hole.
-
-        Raises UsageError if critic or objective cannot leave one out.
-        """
-        model = self.model
-        if model.holes is None:
-            return None, None
-        return clear_of_hole(self.objective, self.critic, model.hole), (~model.hole).float()
+        return terms
 
     def _frozen_features(self, noise: list[Tensor]) -> Tensor | None:
         return frozen_features(self.model, noise, self.view.frame, self.first)
@@ -146,13 +120,6 @@ class Adversarial:
         frame = self.view.frame
         state = generator.advance(noise, amplitudes, frame, self.first, features)
         return generator.render(state, frame, noise[0])
-
-
-def clear_of_hole(objective: Objective, critic: Critic, hole: Tensor) -> Clear:
-    """`Critic.clear_of`. Raises UsageError if the objective or the critic cannot leave it out."""
-    if not objective.leaves_out:
-        raise UsageError(f"`objective` {objective.name}: cannot leave a hole out of the picture")
-    return critic.clear_of(hole)
 
 
 def reconstruction_loss(

@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ConSinGAN.fast.wgan_gp import quicken
-from ConSinGAN.methods.judging import critic_step
+from ConSinGAN.methods.judging import Judge
 from ConSinGAN.noise import draw_maps
 from ConSinGAN.objectives.base import Terms
 from ConSinGAN.sources.base import Pair
@@ -21,7 +20,7 @@ class Paired:
     """One training iteration of the last stage; call it with a pair.
 
     What the generator minimises is alpha times the mean absolute error, and `adversarial` times
-    what the objective says; with a weight of 0 the critic is left alone.
+    what objective and critic say; with a weight of 0 the critic is left alone.
     """
 
     name = "paired"
@@ -31,8 +30,7 @@ class Paired:
         model = self.state.model
         self.model, self.config, self.critic = model, self.state.config, self.state.critic
         self.optimizers = self.state.optimizers
-        self.judging = [o for name, o in self.optimizers.items() if name != "generator"]
-        self.objective = quicken(self.state.objective, self.critic)
+        self.judge = Judge(self.state)
         self.weight = model.mode.adversarial_weight(self.config, self.state.stage)
         model.generator.learners(self.config.train_depth)  # freezes the rest
 
@@ -60,14 +58,16 @@ class Paired:
 
     def _judge(self, target: Tensor, drawn: Tensor) -> tuple[Terms, Tensor]:
         """The critic's steps; its terms, and the gradient of the generator's loss."""
-        streams, critic = self.state.streams, self.critic
+        critic, judge = self.critic, self.judge
+        chance = judge.draw_chance(self.state.streams)
         critic.requires_grad_(True)
-        for _ in range(self.config.Dsteps):
-            numbers = {
-                name: torch.rand(shape, generator=streams.generators[name], device=drawn.device)
-                for name, shape in self.objective.chance.items()
-            }
-            terms = critic_step(self.objective, critic, self.judging, target, drawn, numbers)
+        for i in range(self.config.Dsteps):
+            terms = judge.critic_step(target, drawn, chance, i)
         critic.requires_grad_(False)
-        fooling, gradient = self.objective.fool(critic, target, drawn)
+        fooling, gradient = judge.fool(target, drawn, chance)
+        seen = drawn.detach().requires_grad_()
+        matching = judge.reconstruction_loss(seen, target, chance)
+        if matching is not None:
+            gradient = gradient + torch.autograd.grad(matching, seen)[0]
+            fooling["matching"] = matching.detach()
         return {**terms, **fooling}, gradient
