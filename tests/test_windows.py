@@ -36,7 +36,7 @@ def iteration(mode_name: str = "generation", **values: object) -> Adversarial:
     for network in networks.values():
         network.double()
         network.dtype = torch.float64  # type: ignore[assignment]
-    streams = RandomStreams(0, "cpu", chance_of(networks))
+    streams = RandomStreams(0, "cpu", chance_of(config, networks))
     model = ImageModel(config, mode, generator_of(networks), reals)
     shapes = model.generator.noise_shapes(model.frame)
     first = mode.fixed_input(reals[0], streams).double()
