@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ class Critic(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --critic calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    needs: ClassVar[Mapping[str, str]] = {}  # other components, by option; see `registry`
+    defaults: ClassVar[Mapping[str, Any]] = {}  # of other options, where they suit it better
     dtype: torch.dtype = torch.float32
 
     @classmethod

@@ -25,6 +25,8 @@ class Objective(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --objective calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    needs: ClassVar[Mapping[str, str]] = {}  # other components, by option; see `registry`
+    defaults: ClassVar[Mapping[str, Any]] = {}  # of other options, where they suit it better
     leaves_out: ClassVar[bool] = False  # whether `critic_step` knows what to do with `clear`
     chance: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     remedy: ClassVar[str] = ""  # ", do this" for those whose run has diverged
