@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -75,3 +75,19 @@ def mean(maps: list[Tensor], where: list[Tensor] | None = None) -> Tensor:
         sums = [(scores * w).flatten(1).sum(1) for scores, w in zip(maps, where, strict=True)]
         means = [total / w.sum().clamp(min=1) for total, w in zip(sums, where, strict=True)]
     return means[0] if len(means) == 1 else torch.stack(means).mean(0)
+
+
+def judge(critic: Critic, real: Tensor, fake: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """The score maps of real and fake pictures, which the critic sees at once."""
+    maps = critic.maps(torch.cat([real, fake]))
+    return [scores[: len(real)] for scores in maps], [scores[len(real) :] for scores in maps]
+
+
+def over_maps(
+    loss: Callable[[Tensor], Tensor], maps: list[Tensor], where: list[Tensor] | None = None
+) -> Tensor:
+    """E of a loss of single scores, a scalar: of every score first, then their `mean`.
+
+    where: as for `mean`.
+    """
+    return mean([loss(scores) for scores in maps], where).mean()
