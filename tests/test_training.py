@@ -14,7 +14,7 @@ from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods import adversarial
 from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.model import ImageModel
-from ConSinGAN.networks import make_networks, set_dtype
+from ConSinGAN.networks import chance_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.single import Single
@@ -32,7 +32,8 @@ def make_iteration(num_stages: int = 3, device: str = "cpu", **options: object) 
     reals = [picture[..., :h, :w].to(device) for h, w in sizes]
     networks = {name: part.to(device) for name, part in make_networks(config).items()}
     model = ImageModel(config, mode, networks["generator"], reals)
-    state = TrainingState(model, networks, RandomStreams(0, device), Single(TrainConfig()))
+    streams = RandomStreams(0, device, chance_of(networks))
+    state = TrainingState(model, networks, streams, Single(TrainConfig()))
     for stage in range(num_stages):
         if stage:
             model.generator.grow()
