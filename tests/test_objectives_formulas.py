@@ -8,14 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from test_models import leaky_critic, plain_scores
+from test_training import make_iteration, run
 from torch import Tensor
 
 from ConSinGAN.critics.autoencoder import AutoencoderCritic
 from ConSinGAN.critics.base import Clear, Critic
 from ConSinGAN.critics.patch import PatchCritic
 from ConSinGAN.layers import NetworkShape
-from ConSinGAN.methods.judging import critic_step
-from ConSinGAN.objectives import began_options, hinge_options, nonsaturating_options, wgan_options
+from ConSinGAN.objectives import began_options, hinge_options, nonsaturating_options
 from ConSinGAN.objectives.base import Objective, over_maps
 from ConSinGAN.objectives.began import BEGAN
 from ConSinGAN.objectives.hinge import Hinge
@@ -223,17 +223,23 @@ def test_what_a_hole_hides_counts_for_nothing(case: str) -> None:
 
 
 @pytest.mark.parametrize("clip", [0.01, 0.05])
-def test_weights_stay_within_the_bounds_after_every_step(clip: float) -> None:
-    critic = leaky_critic()
-    objective = WGAN(wgan_options.Options(clip=clip))
-    optimizer = torch.optim.Adam(critic.parameters(), lr=0.003)
-    real, fake = torch.randn(1, 3, 16, 16), torch.randn(1, 3, 16, 16)
-    for _ in range(5):
-        critic_step(objective, critic, [optimizer], real, fake, {})
-        for parameter in critic.parameters():
-            assert bool((parameter.abs() <= clip).all())
-    assert any(bool((p.abs() < clip).any()) for p in critic.parameters())
-    assert any(bool((p.abs() == clip).any()) for p in critic.parameters())
+def test_weights_stay_within_the_bounds_after_every_step(
+    clip: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Tensor] = []
+    after_critic = WGAN.after_critic
+
+    def spy(objective: WGAN, critic: Critic) -> None:
+        after_critic(objective, critic)
+        seen.append(torch.cat([p.detach().flatten().abs() for p in critic.parameters()]))
+
+    monkeypatch.setattr(WGAN, "after_critic", spy)
+    run(make_iteration(objective="wgan", clip=clip, lr_d=0.003), 2)
+    assert len(seen) == 6
+    for weights in seen:
+        assert bool((weights <= clip).all())
+        assert bool((weights == clip).any())
+        assert bool((weights < clip).any())
 
 
 # R1 -------------------------------------------------------------------------------------------
