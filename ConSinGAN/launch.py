@@ -136,21 +136,31 @@ def _read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
     SCHEMA.check(values, str(path))
     if not migrate.is_of_a_run(written):
         return values
-    return migrate.without_strangers(_without_rivals(values, flags), flags)
+    wanted = _wanted(flags)
+    return migrate.without_strangers(_without_rivals(values, wanted), {**flags, **wanted})
 
 
-def _without_rivals(values: FileValues, flags: Mapping[str, Any]) -> FileValues:
-    """Without components that do not go with those that flags choose."""
-    choices = {family.option: family for family in FAMILIES.values()}
-    wanted = SCHEMA.check({name: flags[name] for name in choices if name in flags})
-    wanted = {o: n for _, o, n in SCHEMA.needs(SCHEMA.chosen(wanted))} | wanted
+def _wanted(flags: Mapping[str, Any]) -> dict[str, str]:
+    """The components that flags choose, and those that these need, by option."""
+    options = [family.option for family in FAMILIES.values()]
+    typed = SCHEMA.check({name: flags[name] for name in options if name in flags})
+    return {option: name for _, option, name in SCHEMA.needs(SCHEMA.chosen(typed))} | typed
+
+
+def _without_rivals(values: FileValues, wanted: Mapping[str, str]) -> FileValues:
+    """Without components that do not go with others."""
     rivals = set()
-    for option, name in values.items():
-        if option in choices and option not in flags:
-            together = {option: name, **choices[option].find(name).needs}
-            if any(wanted.get(other, one) != one for other, one in together.items()):
-                rivals.add(option)
+    for option, needs in _needs_of(values).items():
+        together = {option: values[option], **needs}
+        if any(wanted.get(other, name) != name for other, name in together.items()):
+            rivals.add(option)
     return FileValues({n: v for n, v in values.items() if n not in rivals}, values.lines)
+
+
+def _needs_of(values: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+    """What the components that values choose need, by the option that chooses them."""
+    families = {family.option: family for family in FAMILIES.values() if family.option in values}
+    return {option: family.find(values[option]).needs for option, family in families.items()}
 
 
 def resolve(

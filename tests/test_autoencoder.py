@@ -24,7 +24,7 @@ def make(dtype: torch.dtype = torch.float64, **options: object) -> AutoencoderCr
 def test_it_draws_a_picture_of_the_same_size(size: tuple[int, int], options: dict) -> None:
     critic = make(**options)
     picture = torch.rand(2, options.get("image_channels", 3), *size, dtype=torch.float64)
-    for top, left in ((0, 0), (2, 0), (1, 3)):
+    for top, left in ((0, 0), (2, 0), (2, 2)):
         assert critic.rebuild(picture, top, left).shape == picture.shape
     scores = critic(picture)
     assert scores.shape == (2, 1, *size)

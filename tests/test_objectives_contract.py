@@ -45,6 +45,10 @@ def numbers(objective: Objective, num: int | None = None) -> dict[str, Tensor]:
     return {name: torch.rand((*steps, *shape)) for name, shape in objective.chance.items()}
 
 
+def in_memory(x: Tensor) -> list[int]:
+    return [step for step, size in zip(x.stride(), x.shape, strict=True) if size > 1]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("num", [1, 2])
 @pytest.mark.parametrize("name", NAMES)
@@ -60,7 +64,9 @@ def test_steps_leave_gradients_in_the_critic_alone(name: str, num: int, channels
         assert not value.requires_grad
     gradients = [p.grad for p in critic.parameters() if p.grad is not None]
     assert max(float(g.abs().max()) for g in gradients) > 0
-    assert all(p.grad is None or p.grad.stride() == p.stride() for p in critic.parameters())
+    for parameter in critic.parameters():  # fused optimisers look at no strides
+        if parameter.grad is not None:
+            assert in_memory(parameter.grad) == in_memory(parameter)
     critic.zero_grad()
     terms, gradient = objective.fool(critic, real, fake)
     assert gradient.shape == fake.shape

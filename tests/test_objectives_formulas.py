@@ -53,7 +53,8 @@ def autoencoder_error(critic: AutoencoderCritic, v: Tensor) -> Tensor:
     height, width = v.shape[2:]
     for top in (0, 2):
         for left in (0, 2):
-            room = (left, -(width + left) % 4, top, -(height + top) % 4)
+            below, right = (-(side + 2) % 4 + 2 for side in (height, width))
+            room = (left, right - left, top, below - top)
             drawn = plain_autoencoder(critic, F.pad(v, room))
             total = total + (v - drawn[..., top : top + height, left : left + width]).abs().mean()
     return total / 4

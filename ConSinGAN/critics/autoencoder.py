@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ConSinGAN.critics.base import Clear, Critic
 from ConSinGAN.fast.weight_gradient import at_least_float
 from ConSinGAN.layers import ConvBlock, NetworkShape, conv
+from ConSinGAN.pyramid import size_of
 
 if TYPE_CHECKING:
     from ConSinGAN.config import TrainConfig
@@ -76,24 +77,37 @@ class AutoencoderCritic(Critic):
     def rebuild(self, picture: Tensor, top: int = 0, left: int = 0) -> Tensor:
         """D(v), a picture of v's size, at least float32.
 
-        top, left: by how many pixels the first cell begins outside of the picture.
+        top, left: by how many pixels the first cell begins outside of the picture; one of GRIDS.
         """
-        height, width = picture.shape[2:]
-        bottom, right = -(height + top) % CELL, -(width + left) % CELL
-        x = picture.to(self.dtype, memory_format=torch.channels_last)
-        x = self.encoder(F.pad(x, (left, right, top, bottom)))
-        x = self.decoder(conv(x, self.code.weight, self.code.bias))
-        x = conv(x, self.tail.weight, self.tail.bias, self.tail.kernel_size[0] // 2)
-        x = at_least_float(F.pixel_shuffle(x, HALF))
-        return x[..., top : top + height, left : left + width]
+        return self._cut(self._autoencode(self._laid(picture, top, left)), picture, top, left)
 
     def forward(self, picture: Tensor) -> Tensor:
+        grids = [(top, left) for top in GRIDS for left in GRIDS]
+        laid = torch.cat([self._laid(picture, *grid) for grid in grids])
+        drawn = self._autoencode(laid).chunk(len(grids))
         wrong = [
-            (picture - self.rebuild(picture, top, left)).abs().mean(1, keepdim=True)
-            for top in GRIDS
-            for left in GRIDS
+            (picture - self._cut(part, picture, *grid)).abs().mean(1, keepdim=True)
+            for part, grid in zip(drawn, grids, strict=True)
         ]
         return torch.stack(wrong).mean(0)
+
+    def _laid(self, picture: Tensor, top: int, left: int) -> Tensor:
+        """Zeros around a picture, so that the cells of any grid cover it."""
+        height, width = (side + GRIDS[-1] + -(side + GRIDS[-1]) % CELL for side in size_of(picture))
+        below, right = height - top - picture.shape[2], width - left - picture.shape[3]
+        x = picture.to(self.dtype, memory_format=torch.channels_last)
+        return F.pad(x, (left, right, top, below))
+
+    def _cut(self, drawn: Tensor, picture: Tensor, top: int, left: int) -> Tensor:
+        height, width = size_of(picture)
+        return drawn[..., top : top + height, left : left + width]
+
+    def _autoencode(self, x: Tensor) -> Tensor:
+        """What is made of whole cells; the result is at least float32."""
+        x = self.encoder(x)
+        x = self.decoder(conv(x, self.code.weight, self.code.bias))
+        x = conv(x, self.tail.weight, self.tail.bias, self.tail.kernel_size[0] // 2)
+        return at_least_float(F.pixel_shuffle(x, HALF))
 
     def clear_of(self, hole: Tensor) -> Clear:
         def dilated(x: Tensor) -> Tensor:
