@@ -20,6 +20,7 @@ class Hinge(Pointwise):
 
     name = "hinge"
     summary = "hinge loss: scores count up to a margin"
+    defaults = {"lr_d": 0.0001}  # nothing holds the critic: quicker, it sees through every fake
     chance = {"smoothing": ()}
     options: Options
 

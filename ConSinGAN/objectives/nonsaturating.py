@@ -21,6 +21,7 @@ class NonSaturating(Pointwise):
 
     name = "nonsaturating"
     summary = "cross entropy, the original GAN's"
+    defaults = {"lr_d": 0.0001}  # nothing holds the critic: quicker, it sees through every fake
     remedy = ", raise `r1`"
     options: Options
 
