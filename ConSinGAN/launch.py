@@ -1,6 +1,7 @@
 """The front door of training and resuming: layers of options become one configuration.
 
-Weakest first: the options' own defaults < the mode's < the run to fine-tune < `--preset` <
+Weakest first: the options' own defaults < the mode's < the run to fine-tune < those of generator,
+critic and objective (of what the run does not have) < `--preset` < what chosen components need <
 `--config` < typed flags. Torch is loaded when all of them are known to be good.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ConSinGAN import migrate, modes, saved
-from ConSinGAN.config import SCHEMA, TrainConfig, check_device
+from ConSinGAN.config import FAMILIES, SCHEMA, TrainConfig, check_device
 from ConSinGAN.errors import UsageError
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.options import FileValues, Scope, add_verbosity, read_yaml
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PARTS = {kind: family for kind, family in FAMILIES.items() if kind != "mode"}
 LAYERS = ("config", "preset", "draft")  # what may be typed beside options
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """All flags of training, with the defaults of every mode in their help."""
     special = {mode.name: mode.defaults for mode in modes.all_modes()}
+    for family in PARTS.values():
+        special |= {f"{family.option} {n}": c.defaults for n, c in family.components.items()}
     special["fine-tuning"] = Mode.fine_tune_defaults
     parser = SCHEMA.make_parser(description or "", special)
     parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
@@ -92,13 +96,25 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
         of_run = saved.read_config(saved.locate(model_dir))
     config = _finish(resolve(flags, of_run, values, source=str(file or "")), of_run, flags)
     if preset is None:
+        _say_what_was_needed(config, {**values, **flags}, of_run)
         return config
     seeded = flags | {"manualSeed": config.manualSeed}
 
     def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
         return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
 
-    return with_preset(PRESETS.load(preset)().choose(with_preset))
+    config = with_preset(PRESETS.load(preset)().choose(with_preset))
+    _say_what_was_needed(config, {**values, **flags}, of_run)
+    return config
+
+
+def _say_what_was_needed(
+    config: TrainConfig, typed: Mapping[str, Any], of_run: TrainConfig | None
+) -> None:
+    """Tell which components were chosen for others' sake."""
+    for by, option, name in SCHEMA.needs(SCHEMA.chosen(SCHEMA.flat(config))):
+        if option not in typed and getattr(of_run, option, None) != name:
+            log.info("%s %s, which %s needs", option, name, by.replace("`", ""))
 
 
 def _preset_name(flags: dict[str, Any]) -> str | None:
@@ -118,7 +134,33 @@ def _read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
     written = read_yaml(path)
     values = migrate.to_current(written, str(path))
     SCHEMA.check(values, str(path))
-    return migrate.without_strangers(values, flags) if migrate.is_of_a_run(written) else values
+    if not migrate.is_of_a_run(written):
+        return values
+    wanted = _wanted(flags)
+    return migrate.without_strangers(_without_rivals(values, wanted), {**flags, **wanted})
+
+
+def _wanted(flags: Mapping[str, Any]) -> dict[str, str]:
+    """The components that flags choose, and those that these need, by option."""
+    options = [family.option for family in FAMILIES.values()]
+    typed = SCHEMA.check({name: flags[name] for name in options if name in flags})
+    return {option: name for _, option, name in SCHEMA.needs(SCHEMA.chosen(typed))} | typed
+
+
+def _without_rivals(values: FileValues, wanted: Mapping[str, str]) -> FileValues:
+    """Without components that do not go with others."""
+    rivals = set()
+    for option, needs in _needs_of(values).items():
+        together = {option: values[option], **needs}
+        if any(wanted.get(other, name) != name for other, name in together.items()):
+            rivals.add(option)
+    return FileValues({n: v for n, v in values.items() if n not in rivals}, values.lines)
+
+
+def _needs_of(values: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
+    """What the components that values choose need, by the option that chooses them."""
+    families = {family.option: family for family in FAMILIES.values() if family.option in values}
+    return {option: family.find(values[option]).needs for option, family in families.items()}
 
 
 def resolve(
@@ -140,16 +182,38 @@ def resolve(
         typed.setdefault("train_mode", of_run.train_mode)
     mode = modes.get(typed.get("train_mode", TrainConfig.train_mode))
     weak = [mode.defaults, inherited, mode.fine_tune_defaults if typed.get("fine_tune") else {}]
-    chosen = SCHEMA.chosen(*weak, preset or {}, typed)
+    layers = [*weak, preset or {}, typed]
+    fixed = dict.fromkeys(typed, "this is")
+    if of_run is not None:
+        held = "the model in `model_dir` has"
+        fixed |= {name: held for name in inherited if _scope(name) == Scope.ARCHITECTURE}
+    needed = SCHEMA.needed(*layers, fixed=fixed)
+    chosen = SCHEMA.chosen(*layers, needed)
+    weak.insert(2, _defaults_of_parts(chosen, inherited))
     SCHEMA.check_owners({k: v for k, v in flags.items() if k in SCHEMA.options}, chosen)
     SCHEMA.check_owners(file or {}, chosen, source)
     if of_run is not None:
         preset = {k: v for k, v in (preset or {}).items() if _scope(k) != Scope.ARCHITECTURE}
-    config = SCHEMA.build(*weak, preset or {}, typed=typed)
+    config = SCHEMA.build(*weak, preset or {}, needed, typed=typed)
     _check_whole(config)
     _check_naive(config, mode)
     mode.validate(config)
     return config
+
+
+def _defaults_of_parts(chosen: Mapping[str, str], inherited: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of generator, critic and objective.
+
+    In fine-tuning of what the run does not have; what the model consists of they cannot move.
+    """
+    values: dict[str, Any] = {}
+    for kind, family in PARTS.items():
+        name = chosen[kind]
+        if inherited.get(family.option) != name:
+            values |= family.find(name).defaults
+    if not inherited:
+        return values
+    return {name: v for name, v in values.items() if _scope(name) != Scope.ARCHITECTURE}
 
 
 def _check_naive(config: TrainConfig, mode: Mode) -> None:

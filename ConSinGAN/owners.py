@@ -124,6 +124,40 @@ class Schema:
             names[kind] = values[-1] if values else default
         return names
 
+    def needed(self, *layers: Mapping[str, Any], fixed: Mapping[str, str]) -> dict[str, str]:
+        """What layers of values do not choose and chosen components need, by option.
+
+        fixed: the options that must stay as they are, and what to say of them in an error. Raises
+        UsageError if one of them would have to be another, or if two components disagree.
+        """
+        found: dict[str, str] = {}
+        reasons: dict[str, str] = {}
+        while wrong := self._unmet(self.chosen(*layers, found)):
+            by, option, name, actual = wrong
+            if option in found:
+                raise UsageError(f"{by} needs `{option}` {name}, and {reasons[option]} needs "
+                                 f"`{option}` {actual}; choose one of them")  # fmt: skip
+            if option in fixed:
+                raise UsageError(f"{by} needs `{option}` {name}, and {fixed[option]} `{option}` "
+                                 f"{actual}; leave one of them away")  # fmt: skip
+            found[option], reasons[option] = name, by
+        return found
+
+    def _unmet(self, chosen: Mapping[str, str]) -> tuple[str, str, str, str] | None:
+        """Which component, in words, needs which option to be what, and what that is."""
+        actual = {family.option: chosen[kind] for kind, family in self.families.items()}
+        for by, option, name in self.needs(chosen):
+            if actual[option] != name:
+                return by, option, name, actual[option]
+        return None
+
+    def needs(self, chosen: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+        """Which chosen component, in words, needs which option to be what."""
+        for kind, family in self.families.items():
+            component = family.find(chosen[kind])
+            for option, name in component.needs.items():
+                yield f"`{family.option}` {component.name}", option, name
+
     def check_owners(
         self, values: Mapping[str, Any], chosen: Mapping[str, str | None], source: str = ""
     ) -> None:

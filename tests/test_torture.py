@@ -17,7 +17,7 @@ from conftest import ROOT
 KILLS = int(os.environ.get("CONSINGAN_TORTURE", "20"))
 SEED = os.environ.get("CONSINGAN_TORTURE_SEED", "0")
 MODES = ["generation", "retarget", "animation", "harmonization", "editing"]
-CASES = [*MODES, "fine-tune harmonization", "fine-tune editing"]
+CASES = [*MODES, "fine-tune harmonization", "fine-tune editing", "began", "hinge", "wgan"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

@@ -2,7 +2,8 @@
 
     python tests/torture.py CASE KILLS FOLDER SEED
 
-CASE is a mode, "fine-tune harmonization", "fine-tune editing" or "all"; FOLDER is made. The last
+CASE is a mode, "fine-tune harmonization", "fine-tune editing", an objective (BEGAN's k and the
+margins that hinge draws are part of a run, too) or "all"; FOLDER is made. The last
 line printed is JSON: for each case how many kills there were and where they hit.
 
 Each attempt is a forked child that kills itself: at a random time, in a random iteration, at a
@@ -35,7 +36,12 @@ from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.watch import tensorboard
 
 MODES = ["generation", "retarget", "animation", "harmonization", "editing"]
-CASES = [*MODES, "fine-tune harmonization", "fine-tune editing"]
+OBJECTIVES = {
+    "began": {"objective": "began"},
+    "hinge": {"objective": "hinge", "label_smoothing": 0.2},
+    "wgan": {"objective": "wgan"},
+}
+CASES = [*MODES, "fine-tune harmonization", "fine-tune editing", *OBJECTIVES]
 PATIENCE = 60  # seconds after which a child hangs
 
 
@@ -61,11 +67,13 @@ class Bench:
 
     def options(self, case: str, output: str) -> dict:
         """Options of a run that takes a second and writes about 80 files."""
-        *tune, mode = case.split()
+        objective = OBJECTIVES.get(case, {})
+        *tune, mode = case.split() if not objective else ["generation"]
         chosen = TINY | {"train_stages": 3, "niter": 6, "train_mode": mode, "precision": "auto"}
         chosen |= {"preview_every": 3, "checkpoint_seconds": 0.0}
         chosen |= {"input_name": str(self.folder / "picture.png")}
         chosen |= {"output_dir": str(self.folder / output)}
+        chosen |= objective
         if tune:
             chosen |= {"fine_tune": True, "model_dir": str(self.undisturbed(mode)), "niter": 15}
             chosen |= {"naive_img": str(self.folder / "naive.png")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class Critic(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --critic calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    needs: ClassVar[Mapping[str, str]] = {}  # other components, by option; see `registry`
+    defaults: ClassVar[Mapping[str, Any]] = {}  # of other options, where they suit it better
     dtype: torch.dtype = torch.float32
     chance: ClassVar[Mapping[str, tuple[int, ...]]] = {}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class Generator(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --generator calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    needs: ClassVar[Mapping[str, str]] = {}  # other components, by option; see `registry`
+    defaults: ClassVar[Mapping[str, Any]] = {}  # of other options, where they suit it better
     border: Border  # what its convolutions see around a picture
     dtype: torch.dtype = torch.float32
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +25,8 @@ class Objective(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --objective calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    needs: ClassVar[Mapping[str, str]] = {}  # other components, by option; see `registry`
+    defaults: ClassVar[Mapping[str, Any]] = {}  # of other options, where they suit it better
     leaves_out: ClassVar[bool] = False  # whether `critic_step` knows what to do with `clear`
     chance: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     remedy: ClassVar[str] = ""  # ", do this" for those whose run has diverged
@@ -73,3 +75,19 @@ def mean(maps: list[Tensor], where: list[Tensor] | None = None) -> Tensor:
         sums = [(scores * w).flatten(1).sum(1) for scores, w in zip(maps, where, strict=True)]
         means = [total / w.sum().clamp(min=1) for total, w in zip(sums, where, strict=True)]
     return means[0] if len(means) == 1 else torch.stack(means).mean(0)
+
+
+def judge(critic: Critic, real: Tensor, fake: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """The score maps of real and fake pictures, which the critic sees at once."""
+    maps = critic.maps(torch.cat([real, fake]))
+    return [scores[: len(real)] for scores in maps], [scores[len(real) :] for scores in maps]
+
+
+def over_maps(
+    loss: Callable[[Tensor], Tensor], maps: list[Tensor], where: list[Tensor] | None = None
+) -> Tensor:
+    """E of a loss of single scores, a scalar: of every score first, then their `mean`.
+
+    where: as for `mean`.
+    """
+    return mean([loss(scores) for scores in maps], where).mean()
