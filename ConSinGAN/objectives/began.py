@@ -24,6 +24,7 @@ class BEGAN(Objective):
     name = "began"
     summary = "boundary equilibrium: the critic is an autoencoder, its error the loss"
     needs = {"critic": "autoencoder"}
+    defaults = {"lr_d": 0.0001}  # quicker, L(real) falls from under the fakes and k stays at 0
     leaves_out = True
     options: Options
     k: Tensor
