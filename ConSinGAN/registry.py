@@ -2,15 +2,17 @@
 
 A component is a class with a literal `name`, in a file of its family's folder; a file dropped there
 is found without being listed. Names and summaries are read from the files' text, so that they are
-known without torch being imported. What flags a component brings stands in the class `Options` of
-`<file>_options.py` beside it (see `options`), which must not import torch either.
+known without torch being imported. So are `defaults`, values of other options that suit it better
+than theirs, literal in the class itself. What flags a component brings stands in the class
+`Options` of `<file>_options.py` beside it (see `options`), which must not import torch either.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ class Component:
     summary: str  # one line for --help
     module: str
     class_name: str
+    defaults: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     def load(self) -> Any:
         """The class itself; imports its module."""
@@ -88,20 +91,25 @@ def _components(module: str, text: ast.Module) -> list[Component]:
         if isinstance(node, ast.ClassDef):
             values = _literals(node)
             if values.get("name"):
-                summary = values.get("summary", "")
-                components.append(Component(values["name"], summary, module, node.name))
+                summary, defaults = values.get("summary", ""), values.get("defaults", {})
+                components.append(
+                    Component(values["name"], summary, module, node.name, defaults=defaults)
+                )
     return components
 
 
-def _literals(node: ast.ClassDef) -> dict[str, str]:
-    """The texts that a class body assigns to names."""
-    values: dict[str, str] = {}
+def _literals(node: ast.ClassDef) -> dict[str, Any]:
+    """The literal texts and dictionaries that a class body assigns to names."""
+    values: dict[str, Any] = {}
     for line in node.body:
         targets = line.targets if isinstance(line, ast.Assign) else []
         targets = [line.target] if isinstance(line, ast.AnnAssign) else targets
-        value = getattr(line, "value", None)
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            values |= {t.id: value.value for t in targets if isinstance(t, ast.Name)}
+        try:
+            value = ast.literal_eval(getattr(line, "value", None) or "0")
+        except ValueError:  # made of names
+            continue
+        if isinstance(value, (str, dict)):
+            values |= {t.id: value for t in targets if isinstance(t, ast.Name)}
     return values
 
 
