@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ConSinGAN.errors import UsageError
+from ConSinGAN.generators.recipe import Recipe
 from ConSinGAN.options import Scope, option
 from ConSinGAN.owners import Schema
 from ConSinGAN.registry import CRITICS, GENERATORS, MODES, OBJECTIVES
@@ -180,6 +181,12 @@ class TrainConfig(ModelConfig):
     def options_of(self, family: str) -> Any:
         """The `Options` of the chosen mode, generator, critic or objective; None if it has none."""
         return self.parts.get(family)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the generator asks of the rest of a run."""
+        options = self.options_of("generator")
+        return options if isinstance(options, Recipe) else Recipe()
 
     @property
     def critic_field(self) -> int:

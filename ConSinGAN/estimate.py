@@ -12,10 +12,11 @@ import torch
 
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.model import ImageModel
+from ConSinGAN.modes.base import Mode
 from ConSinGAN.networks import chance_of, generator_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
+from ConSinGAN.registry import GENERATORS, METHODS
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
 
@@ -36,8 +37,7 @@ def work(config: TrainConfig, sizes: Sequence[Size]) -> float:
     the same three of two pictures in trained stages, a forward pass below, and both ways once
     through the critic.
     """
-    trained = range(max(len(sizes) - config.train_depth, 0), len(sizes))
-    passes = [6 if stage in trained else 1 for stage in range(len(sizes))]
+    passes = GENERATORS.load(config.generator).work(config, len(sizes))
     passes[-1] += 10 * config.Dsteps + 2
     pixels = sum(times * h * w for times, (h, w) in zip(passes, sizes, strict=True))
     return float(pixels * config.num_layer * config.nfc**2 * config.ker_size**2)
@@ -91,16 +91,17 @@ def _time(
     set_dtype(networks, dtype)
     streams = RandomStreams(0, device, chance_of(networks))
     model = ImageModel(config, mode, generator_of(networks), reals)
-    first = mode.fixed_input(reals[0], streams)
+    first = model.fixed_input(streams)
     shapes = model.generator.noise_shapes(model.frame)
     model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
     model.noise_amp = [0.1] * len(sizes)
     optimizers = make_optimizers(networks, config)
-    iterate = Adversarial(TrainingState(model, networks, streams, Single(config), 0, optimizers))
+    method, source = METHODS.load(config.recipe.method(Mode.method)), Single(config)
+    iterate = method(TrainingState(model, networks, streams, source, 0, optimizers))
     seconds = []
     for _ in range(1 + REPEATS):
         start = time.perf_counter()
-        float(iterate(mode.draw_input(reals[0], streams))["fake"])
+        float(iterate(source.draw_input(model, streams))["fake"])
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:])
 

@@ -1,7 +1,7 @@
 """The front door of training and resuming: layers of options become one configuration.
 
-Weakest first: the options' own defaults < the mode's < the run to fine-tune < `--preset` <
-`--config` < typed flags. Torch is loaded when all of them are known to be good.
+Weakest first: the options' own defaults < the mode's < the run to fine-tune < the generator's <
+`--preset` < `--config` < typed flags. Torch is loaded when all of them are known to be good.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ConSinGAN.config import SCHEMA, TrainConfig, check_device
 from ConSinGAN.errors import UsageError
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.options import FileValues, Scope, add_verbosity, read_yaml
-from ConSinGAN.registry import PRESETS
+from ConSinGAN.registry import GENERATORS, PRESETS
 
 if TYPE_CHECKING:
     from ConSinGAN.run import RunDirectory
@@ -33,6 +33,8 @@ LAYERS = ("config", "preset", "draft")  # what may be typed beside options
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """All flags of training, with the defaults of every mode in their help."""
     special = {mode.name: mode.defaults for mode in modes.all_modes()}
+    for name, component in GENERATORS.components.items():
+        special[f"{GENERATORS.option} {name}"] = component.defaults
     special["fine-tuning"] = Mode.fine_tune_defaults
     parser = SCHEMA.make_parser(description or "", special)
     parser.add_argument("--config", metavar="FILE", help="YAML file of option values")
@@ -51,9 +53,11 @@ def train(
     path: where the run directory shall be, if not in a new folder below `output_dir`. Raises
     UsageError, with one line that names the flag or file, before anything is written.
     """
-    config = configure(flags)
-    from ConSinGAN import training
+    config, said = _configure(flags)
+    from ConSinGAN import beginning, training
 
+    if "train_stages" not in said:
+        config = beginning.with_stages_counted(config)
     return training.train(config, watchers, path)
 
 
@@ -83,6 +87,11 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     In fine-tuning `input_name` is that of the run, to the letter, unless another one was typed.
     A preset may take a few timed iterations to choose. Raises UsageError.
     """
+    return _configure(flags)[0]
+
+
+def _configure(flags: Mapping[str, Any]) -> tuple[TrainConfig, set[str]]:
+    """As `configure`, and the names of the options that flags, file and preset say."""
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
     values = FileValues({}, {}) if file is None else _read_file(file, flags)
@@ -91,14 +100,16 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     if {**values, **flags}.get("fine_tune") and model_dir is not None:
         of_run = saved.read_config(saved.locate(model_dir))
     config = _finish(resolve(flags, of_run, values, source=str(file or "")), of_run, flags)
+    said = {*values, *flags}
     if preset is None:
-        return config
+        return config, said
     seeded = flags | {"manualSeed": config.manualSeed}
 
     def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
         return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
 
-    return with_preset(PRESETS.load(preset)().choose(with_preset))
+    chosen = PRESETS.load(preset)().choose(with_preset)
+    return with_preset(chosen), said | set(chosen)
 
 
 def _preset_name(flags: dict[str, Any]) -> str | None:
@@ -140,6 +151,9 @@ def resolve(
         typed.setdefault("train_mode", of_run.train_mode)
     mode = modes.get(typed.get("train_mode", TrainConfig.train_mode))
     weak = [mode.defaults, inherited, mode.fine_tune_defaults if typed.get("fine_tune") else {}]
+    generator = SCHEMA.chosen(*weak, preset or {}, typed)["generator"]
+    if inherited.get("generator") != generator:  # else the run has them
+        weak.insert(2, GENERATORS.find(generator).defaults)
     chosen = SCHEMA.chosen(*weak, preset or {}, typed)
     SCHEMA.check_owners({k: v for k, v in flags.items() if k in SCHEMA.options}, chosen)
     SCHEMA.check_owners(file or {}, chosen, source)
@@ -149,6 +163,7 @@ def resolve(
     _check_whole(config)
     _check_naive(config, mode)
     mode.validate(config)
+    config.recipe.check(config, mode)
     return config
 
 

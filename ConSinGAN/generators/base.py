@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class Generator(nn.Module, ABC):
 
     name: ClassVar[str] = ""  # what --generator calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
+    remembers_noise: bool = False  # whether the reconstruction begins with noise like all pictures
+    why_whole: str | None = None  # why parts of a picture cannot be drawn alone, if they cannot
     border: Border  # what its convolutions see around a picture
     dtype: torch.dtype = torch.float32
 
@@ -60,6 +62,31 @@ class Generator(nn.Module, ABC):
     def grow(self) -> None:
         """Add a stage that starts as a copy of the last one."""
 
+    @classmethod
+    def work(cls, config: TrainConfig, num_stages: int) -> list[float]:
+        """Of one iteration: how often maps of `nfc` filters pass through each stage, about."""
+        trained = range(max(num_stages - config.train_depth, 0), num_stages)
+        return [6.0 if stage in trained else 1.0 for stage in range(num_stages)]
+
+    def fit(self, finest: Size, config: TrainConfig) -> None:
+        """Called with (h, w) of the finest real picture before anything is drawn."""
+        return
+
+    def start_iteration(self, done: int, niter: int) -> None:
+        """Called before every iteration of the last stage, of which `done` are done, and after."""
+        return
+
+    def fixed_noise(self, drawn: Tensor) -> Tensor:
+        """What the reconstruction takes of the noise that was drawn for a stage above the first."""
+        return drawn
+
+    def draft(self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame) -> Tensor:
+        """What the last stage makes better: its error decides how much noise there is.
+
+        noise: of the reconstruction; the last stage's amplitude is 0.
+        """
+        return self(noise, amplitudes, frame)
+
     @abstractmethod
     def trained_stages(self, depth: int) -> range:
         """The stages that learn while the last stage is trained, at most `depth`."""
@@ -79,8 +106,8 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def advance(
         self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+        state: Any = None,
+    ) -> Any:  # fmt: skip
         """Run the stages from `first` on, as far as there is noise, and return the state.
 
         noise, amplitudes: of all stages; those below `first` are not used. state: of the stage
@@ -88,9 +115,7 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def render(
-        self, state: Tensor, frame: Frame | None = None, first: Tensor | None = None
-    ) -> Tensor:
+    def render(self, state: Any, frame: Frame | None = None, first: Tensor | None = None) -> Tensor:
         """The picture that a state shows: (N, C, h, w) in (-1, 1), at least float32.
 
         first: the stage-0 input.
@@ -126,7 +151,7 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError if the window is not inside, or if parts cannot be drawn alone.
         """
-        raise ValueError("this generator draws whole pictures only")
+        raise ValueError(self.why_whole or "this generator draws whole pictures only")
 
     @property
     def num_norms(self) -> int:
