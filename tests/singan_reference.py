@@ -133,4 +133,4 @@ class SinGAN:
             error = self.alpha * F.mse_loss(drawn, real)
             error.backward()
             optimizers[1].step()
-        return {"adversarial": float(fooling), "reconstruction": float(error)}
+        return {"adversarial": float(fooling.detach()), "reconstruction": float(error.detach())}

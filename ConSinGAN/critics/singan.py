@@ -42,7 +42,7 @@ class SinGANCritic(PatchCritic):
             return
         with drawing_weights(self.seed, self.num_stages, 1):
             fresh = PatchCritic(replace(self.shape, num_filters=now), batch_norm=True)
-        fresh.to(self.tail.weight.device)
+        fresh.to(self.tail.weight)
         self.head, self.body, self.tail = fresh.head, fresh.body, fresh.tail
 
     def clear_of(self, hole: Tensor) -> Clear:

@@ -127,7 +127,7 @@ class SinGANGenerator(Generator):
             return
         with drawing_weights(self.seed, new):
             fresh = StageNetwork(replace(self.shape, num_filters=now), self.batch_norm)
-        self.stages.append(fresh.to(self.device))
+        self.stages.append(fresh.to(next(self.parameters())))
 
     # Drawing ----------------------------------------------------------------------------------
 

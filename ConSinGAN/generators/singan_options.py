@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ConSinGAN.errors import UsageError
 from ConSinGAN.generators.norm_options import Normalised
 from ConSinGAN.generators.recipe import Recipe, Spacing
-from ConSinGAN.options import Scope, option
+from ConSinGAN.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Options(Normalised, Recipe):
         0.75, "generator",
         "size of a stage by that of the next, about: decides how many there are, if --train_stages "
         "does not",
-        low=0.1, high=0.95, scope=Scope.RUN,
+        low=0.1, high=0.95,
     )  # fmt: skip
 
     methods: ClassVar[Mapping[str, str]] = {"adversarial": "successive"}
