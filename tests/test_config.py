@@ -32,12 +32,14 @@ REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),
     "beta1": (0, True), "gamma": (0, False), "lambda_grad": (0, True), "alpha": (0, True),
     "noise_amp": (0, True), "checkpoint_seconds": (0, True), "max_megapixels": (0, False),
-    "factor": (1, False), "adversarial": (0, True), "fade_in": (0, True), "scale_factor": (0.1, True),
+    "factor": (1, False), "adversarial": (0, True), "fade_in": (0, True),
+    "scale_factor": (0.1, True),
 }  # fmt: skip
 TEXTS = ("train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation", "mask")
 HIGHEST = {
     "train_stages": 32, "nfc": 4096, "num_layer": 64, "ker_size": 31, "padd_size": 15, "nc_im": 3,
     "lrelu_alpha": 1.0, "beta1": 0.999, "factor": 8, "crop": 4096, "manualSeed": 2**63 - 1,
+    "fade_in": 1.0, "scale_factor": 0.95,
 }  # fmt: skip
 
 

@@ -13,11 +13,12 @@ from singan_reference import Network, SinGAN, enlarge
 from torch import Tensor, nn
 
 import ConSinGAN
-from ConSinGAN import launch, modes, networks
+from ConSinGAN import estimate, launch, modes, networks
 from ConSinGAN.methods.successive import Successive
 from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.pyramid import sizes_of
+from ConSinGAN.registry import GENERATORS
 from ConSinGAN.resize import resize
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.single import Single
@@ -238,3 +239,18 @@ def test_enlarging_is_the_antialiased_resize_cut_to_size() -> None:
     ours = resize(picture, scale=1 / generator.ratio)[..., : size[0], : size[1]]
     assert torch.equal(enlarged, ours)
     assert torch.allclose(enlarged, enlarge(picture, size, generator.ratio), atol=1e-6)
+
+
+def test_time_and_memory_are_told_beforehand() -> None:
+    config = make_config(**SINGAN, nfc=4, train_stages=6, not_cuda=True)
+    sizes = [(10 + 2 * k, 12 + 2 * k) for k in range(6)]
+    speed = estimate.measure(config, torch.device("cpu"), torch.float32)
+    assert 0 < speed.seconds(config, sizes, stage=5) < speed.seconds(config, sizes)
+    wide = estimate.work(config, sizes) / estimate.work(config, [*sizes[:3], sizes[5]])
+    assert wide > 3  # the sixth stage has twice the filters of the fourth
+    memory = [
+        GENERATORS.load("singan").training_memory(replace(config, train_stages=n), (50, 60))
+        for n in (4, 6, 10)
+    ]
+    assert 1.9 < memory[1] / memory[0] < 2.3
+    assert 1.9 < memory[2] / memory[1] < 2.3

@@ -214,9 +214,11 @@ class SinGANGenerator(Generator):
 
     @classmethod
     def work(cls, config: TrainConfig, num_stages: int) -> list[float]:
-        passes = [float(config.Dsteps)] * (num_stages - 1) + [6.0 * config.Gsteps]
-        widths = [width_at(config.nfc, stage) / config.nfc for stage in range(num_stages)]
-        return [number * width**2 for number, width in zip(passes, widths, strict=True)]
+        """As the base class says; the critic, which the caller counts once, is as wide."""
+        more = [(width_at(config.nfc, stage) / config.nfc) ** 2 for stage in range(num_stages)]
+        critic = 10 * config.Dsteps + 2 * config.Gsteps
+        below = [config.Dsteps * factor for factor in more[:-1]]
+        return [*below, 6 * config.Gsteps * more[-1] + critic * (more[-1] - 1)]
 
     def trained_stages(self, depth: int) -> range:
         """The last alone."""
