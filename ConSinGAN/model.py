@@ -132,7 +132,8 @@ class ImageModel:
 
     def _with_norms(self, frame: Frame, num: int) -> Frame:
         generator = self.generator
-        if generator.num_norms and generator.dtype == torch.bfloat16 and num == 1:
+        exact = generator.exact_norms or generator.dtype == torch.bfloat16
+        if generator.num_norms and exact and num == 1:
             return replace(frame, norms=WholeNorms())
         return frame
 

@@ -165,12 +165,13 @@ def test_an_iteration_against_the_textbook(num_stages: int) -> None:
     assert torch.equal(last, fixed[-1])
     assert [z.shape[1] for z in (*below, own)] == [1] + [3] * (num_stages - 1)
     if num_stages > 1:
-        measured = textbook.amplitude(fixed[:-1], state.model.real)
+        measured = textbook.amplitude([z.double() for z in fixed[:-1]], state.model.real)
         assert math.isclose(state.model.noise_amp[-1], measured, rel_tol=1e-5)
         assert {len(z) for z in below} == {3}
         assert not torch.equal(below[0][0], below[0][1])
 
     terms = iterate.step(list(noise), chance)
+    own, below, fixed = own.double(), [z.double() for z in below], [z.double() for z in fixed]
     told = textbook.iteration(
         critic, state.model.real, own, [[z[i : i + 1] for z in below] for i in range(3)], fixed,
         chance["coefficient"].tolist(), {"lr": 0.0005, "betas": (0.5, 0.999)},
@@ -210,7 +211,7 @@ def test_stages_are_copies_until_they_are_wider() -> None:
     for k in range(1, 9):
         same = torch.equal(stages[k].tail[0].bias, stages[k - 1].tail[0].bias)
         assert same == (k % 4 != 0)
-    assert 0.018 < float(stages[8].body[0].conv.weight.std()) < 0.022
+    assert 0.018 < float(stages[8].body[0].conv.weight.detach().std()) < 0.022
     again = networks.make_networks(config, 9, seed=3)
     for name, value in made["critic"].state_dict().items():
         assert torch.equal(value, again["critic"].state_dict()[name])
@@ -218,10 +219,11 @@ def test_stages_are_copies_until_they_are_wider() -> None:
 
 @pytest.mark.parametrize("num", [1, 3])
 def test_five_stages_draw_the_textbooks_picture(num: int) -> None:
-    state = make_state(5)
+    state = make_state(5, dtype=torch.float64)
     textbook, _ = reference_of(state)
     frame, generator = state.model.frame, state.model.generator
-    noise = [torch.randn(shape) for shape in generator.noise_shapes(frame, num)]
+    shapes = generator.noise_shapes(frame, num)
+    noise = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
     with torch.no_grad():
         drawn = generator(noise, state.model.noise_amp, frame)
         for i in range(num):

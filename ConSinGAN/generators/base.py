@@ -34,6 +34,7 @@ class Generator(nn.Module, ABC):
     name: ClassVar[str] = ""  # what --generator calls it; no name, no component
     summary: ClassVar[str] = ""  # one line for --help
     remembers_noise: bool = False  # whether the reconstruction begins with noise like all pictures
+    exact_norms: ClassVar[bool] = False  # whether drawing adds up their statistics in float64
     why_whole: str | None = None  # why parts of a picture cannot be drawn alone, if they cannot
     border: Border  # what its convolutions see around a picture
     dtype: torch.dtype = torch.float32

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ConSinGAN.config import TrainConfig
 
 DRAWN_MAPS = 5  # of the finest stage, alive at the same time while a picture is drawn
-TRAINED_MAPS = 60  # likewise, in training
+TRAINED_MAPS = 75  # likewise, in training
 NEARLY = 1e-6  # pixels by which a size may be missed in rounding
 
 
@@ -84,6 +84,7 @@ class SinGANGenerator(Generator):
         "batch_norm": True,
         "train_depth": 1,
     }
+    exact_norms = True  # in float32 torch's are off by a few 1e-6, which all later stages enlarge
     why_whole = "`generator` singan draws whole pictures only"
 
     def __init__(
