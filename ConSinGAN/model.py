@@ -132,8 +132,8 @@ class ImageModel:
 
     def _with_norms(self, frame: Frame, num: int) -> Frame:
         generator = self.generator
-        exact = generator.exact_norms or generator.dtype == torch.bfloat16
-        if generator.num_norms and exact and num == 1:
+        poor = {torch.bfloat16, torch.float32} if generator.exact_norms else {torch.bfloat16}
+        if generator.num_norms and generator.dtype in poor and num == 1:
             return replace(frame, norms=WholeNorms())
         return frame
 
