@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,9 +94,33 @@ def read_training_picture(
         return mode.make_pyramid(picture, config), picture, None
     picture = filled_picture(picture, hole)  # from here on nothing can depend on what it hid
     reals = mode.make_pyramid(picture, config)
-    holes = Holes.of(hole, config.train_stages, config.min_size, config.max_size, mode.spacing)
+    holes = Holes.of(hole, config.train_stages, config.min_size, config.max_size,
+                     config.recipe.spacing(mode.spacing))  # fmt: skip
     check_something_clear(config, holes)
     return reals, picture, holes
+
+
+def picture_size(config: TrainConfig) -> tuple[int, int]:
+    """(H, W) of the training picture; what reading it has to say is said when it is trained on."""
+    package = logging.getLogger("ConSinGAN")
+    level = package.level
+    package.setLevel(logging.CRITICAL)
+    try:
+        reals, picture, _ = read_training_picture(config)
+    finally:
+        package.setLevel(level)
+    return size_of(reals[-1] if picture is None else picture)
+
+
+def with_stages_counted(config: TrainConfig) -> TrainConfig:
+    """The configuration with as many stages as the generator wants of the picture, if it counts.
+
+    For configurations in which nobody has said how many. Raises UsageError as reading does.
+    """
+    if config.fine_tune or not config.recipe.counts_stages:
+        return config
+    number = config.recipe.num_stages(picture_size(config), config)
+    return dataclasses.replace(config, train_stages=number)
 
 
 def check_something_clear(config: TrainConfig, holes: Holes) -> None:
@@ -132,10 +157,11 @@ def begin(config: TrainConfig, pictures: Pictures, device: torch.device) -> Trai
     streams = _streams(config, networks, device)
     same = [real.shape for real in reals] == [real.shape for real in model.reals]
     model.config, model.reals = config, reals
+    model.generator.fit(size_of(reals[-1]), config)
     if not same:  # another picture: its noise maps have other sizes
         shapes = model.generator.noise_shapes(model.frame)
-        first = model.mode.fixed_input(reals[0], streams)
-        model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
+        first, drawn = model.fixed_input(streams), draw_maps(shapes[1:], streams.noise)
+        model.fixed_noise = [first, *map(model.generator.fixed_noise, drawn)]
     return _state(model, networks, streams, pictures.naive)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ConSinGAN.errors import UsageError
+from ConSinGAN.generators.recipe import Recipe
 from ConSinGAN.options import Scope, option
 from ConSinGAN.owners import Schema
 from ConSinGAN.registry import CRITICS, GENERATORS, MODES, OBJECTIVES
@@ -196,6 +197,12 @@ class TrainConfig(ModelConfig):
     def reach(self) -> int:
         """How far, in pixels to each side, one generator stage looks."""
         return self.num_layer * (self.ker_size // 2)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the generator asks of the rest of a run."""
+        options = self.options_of("generator")
+        return options if isinstance(options, Recipe) else Recipe()
 
     @property
     def critic_field(self) -> int:

@@ -12,12 +12,12 @@ import torch
 
 from ConSinGAN import modes
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.model import ImageModel
+from ConSinGAN.modes.base import Mode
 from ConSinGAN.networks import chance_of, generator_of, make_networks, set_dtype
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.pyramid import window_sizes
-from ConSinGAN.registry import CRITICS
+from ConSinGAN.registry import CRITICS, GENERATORS, METHODS
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
 
@@ -39,10 +39,8 @@ def work(config: TrainConfig, sizes: Sequence[Size]) -> float:
     through the critic.
     """
     sizes = window_sizes(sizes, config.train_window, config.reach)
-    trained = range(max(len(sizes) - config.train_depth, 0), len(sizes))
-    judging = CRITICS.load(config.critic).work(config) * (10 * config.Dsteps + 2)
-    passes: list[float] = [6 if stage in trained else 1 for stage in range(len(sizes))]
-    passes[-1] += judging
+    passes = GENERATORS.load(config.generator).work(config, len(sizes))
+    passes[-1] += CRITICS.load(config.critic).work(config) * (10 * config.Dsteps + 2)
     pixels = sum(times * h * w for times, (h, w) in zip(passes, sizes, strict=True))
     return float(pixels * config.num_layer * config.nfc**2 * config.ker_size**2)
 
@@ -96,16 +94,17 @@ def _time(
     set_dtype(networks, dtype)
     streams = RandomStreams(0, device, chance_of(config, networks))
     model = ImageModel(config, mode, generator_of(networks), reals)
-    first = mode.fixed_input(reals[0], streams)
+    first = model.fixed_input(streams)
     shapes = model.generator.noise_shapes(model.frame)
     model.fixed_noise = [first, *draw_maps(shapes[1:], streams.noise)]
     model.noise_amp = [0.1] * len(sizes)
     optimizers = make_optimizers(networks, config)
-    iterate = Adversarial(TrainingState(model, networks, streams, Single(config), 0, optimizers))
+    method, source = METHODS.load(config.recipe.method(Mode.method)), Single(config)
+    iterate = method(TrainingState(model, networks, streams, source, 0, optimizers))
     seconds = []
     for _ in range(1 + REPEATS):
         start = time.perf_counter()
-        float(iterate(mode.draw_input(reals[0], streams))["fake"])
+        float(iterate(source.draw_input(model, streams))["fake"])
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:])
 

@@ -55,9 +55,11 @@ def train(
     path: where the run directory shall be, if not in a new folder below `output_dir`. Raises
     UsageError, with one line that names the flag or file, before anything is written.
     """
-    config = configure(flags)
-    from ConSinGAN import training
+    config, said = _configure(flags)
+    from ConSinGAN import beginning, training
 
+    if "train_stages" not in said:
+        config = beginning.with_stages_counted(config)
     return training.train(config, watchers, path)
 
 
@@ -87,6 +89,11 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     In fine-tuning `input_name` is that of the run, to the letter, unless another one was typed.
     A preset may take a few timed iterations to choose. Raises UsageError.
     """
+    return _configure(flags)[0]
+
+
+def _configure(flags: Mapping[str, Any]) -> tuple[TrainConfig, set[str]]:
+    """As `configure`, and the names of the options that flags, file and preset say."""
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
     values = FileValues({}, {}) if file is None else _read_file(file, flags)
@@ -95,17 +102,19 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     if {**values, **flags}.get("fine_tune") and model_dir is not None:
         of_run = saved.read_config(saved.locate(model_dir))
     config = _finish(resolve(flags, of_run, values, source=str(file or "")), of_run, flags)
+    said = {*values, *flags}
     if preset is None:
         _say_what_was_needed(config, {**values, **flags}, of_run)
-        return config
+        return config, said
     seeded = flags | {"manualSeed": config.manualSeed}
 
     def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
         return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
 
-    config = with_preset(PRESETS.load(preset)().choose(with_preset))
+    values_of_preset = PRESETS.load(preset)().choose(with_preset)
+    config = with_preset(values_of_preset)
     _say_what_was_needed(config, {**values, **flags}, of_run)
-    return config
+    return config, said | set(values_of_preset)
 
 
 def _say_what_was_needed(
@@ -182,14 +191,16 @@ def resolve(
         typed.setdefault("train_mode", of_run.train_mode)
     mode = modes.get(typed.get("train_mode", TrainConfig.train_mode))
     weak = [mode.defaults, inherited, mode.fine_tune_defaults if typed.get("fine_tune") else {}]
-    layers = [*weak, preset or {}, typed]
     fixed = dict.fromkeys(typed, "this is")
     if of_run is not None:
         held = "the model in `model_dir` has"
         fixed |= {name: held for name in inherited if _scope(name) == Scope.ARCHITECTURE}
-    needed = SCHEMA.needed(*layers, fixed=fixed)
-    chosen = SCHEMA.chosen(*layers, needed)
-    weak.insert(2, _defaults_of_parts(chosen, inherited))
+    weak.insert(2, {})
+    for _ in range(2):  # a generator's defaults may choose a critic, which has some, too
+        layers = [*weak, preset or {}, typed]
+        needed = SCHEMA.needed(*layers, fixed=fixed)
+        chosen = SCHEMA.chosen(*layers, needed)
+        weak[2] = _defaults_of_parts(chosen, inherited)
     SCHEMA.check_owners({k: v for k, v in flags.items() if k in SCHEMA.options}, chosen)
     SCHEMA.check_owners(file or {}, chosen, source)
     if of_run is not None:
@@ -198,6 +209,7 @@ def resolve(
     _check_whole(config)
     _check_naive(config, mode)
     mode.validate(config)
+    config.recipe.check(config, mode)
     return config
 
 

@@ -7,11 +7,14 @@ Weights stay float32; the arithmetic is done in the type of the input.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -236,6 +239,34 @@ class NetworkShape:
         for k in range(self.num_layer):
             body.add_module(f"block{k}", self.block(self.num_filters, batch_norm))
         return body
+
+
+WIDEST = 128  # filters up to which networks grow
+
+
+def width_at(num_filters: int, stage: int) -> int:
+    """The filters of a stage, where every fourth one has twice those of the first (SinGAN)."""
+    return min(num_filters * 2 ** (stage // 4), max(num_filters, WIDEST))
+
+
+_drawing_weights = threading.Lock()  # torch draws them from one source for all threads
+
+
+@contextmanager
+def drawing_weights(*seed: int) -> Iterator[None]:
+    """Weights that are made here are the same for the same numbers, whatever other threads do.
+
+    Without numbers they are any. What torch draws afterwards, for others, is as if nothing had been
+    drawn here.
+    """
+    with _drawing_weights, torch.random.fork_rng(devices=[]):
+        if len(seed) == 1:
+            torch.manual_seed(seed[0])
+        elif seed:
+            torch.manual_seed(
+                int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]) >> 1
+            )
+        yield
 
 
 @torch.no_grad()

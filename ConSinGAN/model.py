@@ -20,7 +20,7 @@ from ConSinGAN.generators.base import Generator
 from ConSinGAN.holes import Holes
 from ConSinGAN.latents import Latents, RandomLatents
 from ConSinGAN.modes.animation_options import Options as AnimationMode
-from ConSinGAN.noise import DrawingStreams, Purpose
+from ConSinGAN.noise import DrawingStreams, Purpose, RandomStreams
 from ConSinGAN.norms import WholeNorms
 from ConSinGAN.options import check_value
 from ConSinGAN.pyramid import size_of, sizes_of
@@ -60,6 +60,7 @@ class ImageModel:
 
     def __post_init__(self) -> None:
         self.mode = self.mode.configured(self.config)
+        self.generator.fit(size_of(self.reals[-1]), self.config)
 
     @property
     def device(self) -> torch.device:
@@ -70,6 +71,17 @@ class ImageModel:
     def sizes(self) -> list[tuple[int, int]]:
         """(h, w) of the stages grown so far."""
         return sizes_of(self.reals[: self.generator.num_stages])
+
+    @property
+    def coarsest(self) -> Tensor:
+        """The real picture of stage 0, with as many channels as what enters there."""
+        return self.reals[0][:, : self.generator.noise_channels(0)]
+
+    def fixed_input(self, streams: RandomStreams) -> Tensor:
+        """The stage-0 input of the reconstruction."""
+        if self.generator.remembers_noise:
+            return self.mode.draw_input(self.coarsest, streams)
+        return self.mode.fixed_input(self.coarsest, streams)
 
     @property
     def real(self) -> Tensor:
@@ -109,10 +121,21 @@ class ImageModel:
     @torch.no_grad()
     def draw(self, noise: Sequence[Tensor], frame: Frame | None = None) -> Tensor:
         """The pictures (N, C, h, w) for given noise maps; frame: if not the native one."""
-        frame, generator = frame or self.frame, self.generator
-        if generator.num_norms and generator.dtype == torch.bfloat16 and len(noise[0]) == 1:
-            frame = replace(frame, norms=WholeNorms())
-        return generator(noise, self.noise_amp, frame)
+        frame = self._with_norms(frame or self.frame, len(noise[0]))
+        return self.generator(noise, self.noise_amp, frame)
+
+    @torch.no_grad()
+    def draft(self) -> Tensor:
+        """What the last stage makes of the reconstruction before it has learnt anything."""
+        frame = self._with_norms(self.frame, 1)
+        return self.generator.draft(self.fixed_noise, self.noise_amp, frame)
+
+    def _with_norms(self, frame: Frame, num: int) -> Frame:
+        generator = self.generator
+        poor = {torch.bfloat16, torch.float32} if generator.exact_norms else {torch.bfloat16}
+        if generator.num_norms and generator.dtype in poor and num == 1:
+            return replace(frame, norms=WholeNorms())
+        return frame
 
     def reconstruct(self) -> Tensor:
         """The training picture as the model remembers it: (1, C, h, w) in [-1, 1]."""
@@ -136,7 +159,7 @@ class ImageModel:
         own, (1, C, h, w) of the drawing's size there.
         """
         return RandomLatents(
-            self.generator, self.mode, self.reals[0],
+            self.generator, self.mode, self.coarsest,
             lambda: DrawingStreams(purpose, seed, number, self.device),
             given, self.fixed_noise, self.frame, start,
         )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import cast
 
@@ -14,10 +13,9 @@ from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.augmentation import Augmentation
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.generators.base import Generator
+from ConSinGAN.layers import drawing_weights
 from ConSinGAN.objectives.base import Objective
 from ConSinGAN.registry import CRITICS, GENERATORS, OBJECTIVES
-
-_drawing_weights = threading.Lock()  # torch draws them from one source for all threads
 
 FILES = {"generator": "netG", "critic": "netD"}  # as the paper's code calls them; others as here
 
@@ -28,9 +26,12 @@ def make_generator(config: TrainConfig) -> Generator:
     return GENERATORS.load(config.generator).from_config(config, border)
 
 
-def make_critic(config: TrainConfig) -> Critic:
-    """A fresh critic."""
-    return CRITICS.load(config.critic).from_config(config)
+def make_critic(config: TrainConfig, num_stages: int = 1) -> Critic:
+    """A fresh critic for a generator of so many stages."""
+    critic: Critic = CRITICS.load(config.critic).from_config(config)
+    for _ in range(num_stages - 1):
+        critic.grow()
+    return critic
 
 
 def make_objective(config: TrainConfig) -> Objective:
@@ -57,14 +58,21 @@ def make_networks(
     seed: of the initial weights, which then are the same whatever other threads do. What torch
     draws afterwards, for others, is as if nothing had been drawn here.
     """
-    with _drawing_weights, torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
+    with drawing_weights(*([] if seed is None else [seed])):
         generator = make_generator(config)
         critic, objective = make_critic(config), make_objective(config)
+    networks: dict[str, nn.Module] = {
+        "generator": generator, "critic": critic, "objective": objective,
+    }  # fmt: skip
     for _ in range(num_stages - 1):
-        generator.grow()
-    return {"generator": generator, "critic": critic, "objective": objective}
+        grow(networks)
+    return networks
+
+
+def grow(networks: Mapping[str, nn.Module]) -> None:
+    """Let the generator have one stage more, and the critic be one for it."""
+    generator_of(networks).grow()
+    cast(Critic, networks["critic"]).grow()
 
 
 def set_dtype(networks: dict[str, nn.Module], dtype: torch.dtype) -> None:

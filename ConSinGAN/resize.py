@@ -48,15 +48,26 @@ def resize_matrix(num_in: int, num_out: int, scale: float) -> np.ndarray:
 
 def _resize_taps(num_in: int, outputs: range, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """The inputs that some outputs of `resize_matrix` use, and their weights: (outputs, taps)."""
+    taps, weights = _endless_taps(np.arange(outputs.start, outputs.stop), scale)
+    return _mirrored(taps, num_in), weights
+
+
+def _endless_taps(outputs: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """As `_resize_taps`, of an axis that has no ends."""
     shrink = min(scale, 1.0)
     width = 4 / shrink
-    centre = (np.arange(outputs.start, outputs.stop) + 0.5) / scale - 0.5  # 0-based coordinates
+    centre = (outputs + 0.5) / scale - 0.5  # 0-based coordinates
     first = np.floor(centre - width / 2).astype(int)
     taps = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = shrink * _keys(shrink * (centre[:, None] - taps), a=-0.5)
     weights /= weights.sum(axis=1, keepdims=True)
+    return taps, weights
+
+
+def _mirrored(taps: np.ndarray, num_in: int) -> np.ndarray:
+    """Numbers of inputs, those beyond either end of `num_in` being their mirror images."""
     mirrored = taps % (2 * num_in)
-    return np.minimum(mirrored, 2 * num_in - 1 - mirrored), weights
+    return np.minimum(mirrored, 2 * num_in - 1 - mirrored)
 
 
 @lru_cache(maxsize=256)
@@ -196,10 +207,14 @@ class Interpolation:
         taps, weights = self._taps()
         if self.wrap:  # inputs that lie on both sides of a seam have numbers beyond the whole's
             return (taps - self.first_in) % self.total + self.first_in, weights
+        return self._kept_inside(taps), weights
+
+    def _kept_inside(self, taps: np.ndarray) -> np.ndarray:
+        """The inputs that stand for those beyond the ends."""
         start, stop = self.low, self.low + self.total
         if self.inside:
             start, stop = self.first_in, self.first_in + self.num_in
-        return taps.clip(start, stop - 1), weights
+        return taps.clip(start, stop - 1)
 
     def span(self) -> tuple[int, int]:
         """The first and the last input that is used; with `wrap` they may lie beyond the whole."""
@@ -235,6 +250,22 @@ class Interpolation:
         if taps.size and not (taps.min() >= 0 and taps.max() < self.num_in):
             raise ValueError(f"{self}: needs inputs that are not there")
         return taps, weights
+
+
+@dataclass(frozen=True)
+class Resampling(Interpolation):
+    """One axis of `resize`, of which any outputs can be had, also beyond the picture's.
+
+    scale: the inputs from one output to the next, 1 by the scale of `resize`; pixels are areas, so
+    that `offset` follows from it. What is outside of the whole is mirrored or, with `wrap`, comes
+    round again.
+    """
+
+    def _taps(self) -> tuple[np.ndarray, np.ndarray]:
+        return _endless_taps(self.first_out + np.arange(self.num_out), 1 / self.scale)
+
+    def _kept_inside(self, taps: np.ndarray) -> np.ndarray:
+        return _mirrored(taps - self.low, self.total) + self.low
 
 
 class _Tiles:

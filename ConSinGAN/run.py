@@ -347,7 +347,7 @@ class RunDirectory:
     def load_critic(self, config: TrainConfig, device: torch.device | str = "cpu") -> Critic:
         """The critic of the last stage."""
         with torch.device("meta"):
-            critic = make_critic(config)
+            critic = make_critic(config, config.train_stages)
         self._load_weights(critic, f"{config.train_stages - 1}/netD")
         return critic.to(device)
 

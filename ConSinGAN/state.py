@@ -16,7 +16,7 @@ from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.generators.base import Generator, Group
 from ConSinGAN.model import ImageModel
-from ConSinGAN.networks import make_networks
+from ConSinGAN.networks import grow, make_networks
 from ConSinGAN.noise import RandomStreams
 from ConSinGAN.objectives.base import Objective
 from ConSinGAN.sources.base import Source
@@ -131,7 +131,7 @@ class TrainingState:
         if not (0 <= self.iteration <= self.config.niter):
             raise ValueError(f"iteration {self.iteration}")
         while self.stage < stage:
-            model.generator.grow()
+            grow(self.networks)
         for name, network in self.networks.items():
             network.load_state_dict(_without_prefix(name, tensors))
         model.fixed_noise = [tensors[f"fixed.{i}"].to(device) for i in range(stage + 1)]

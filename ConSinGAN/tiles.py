@@ -218,6 +218,10 @@ def choose_tile(
     size. Raises UsageError if a drawing that shall be whole does not fit the memory.
     """
     drawn = frame.places[-1].size
+    if generator.why_whole:
+        if wanted:
+            raise UsageError(f"`tile` {wanted}: {generator.why_whole}")
+        wanted = 0
     if wanted == 0:
         check_fits(generator, drawn, flag, frame.size)
         return 0

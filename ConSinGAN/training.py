@@ -19,6 +19,7 @@ from ConSinGAN import beginning, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods.adversarial import noise_amplitude
 from ConSinGAN.methods.judging import say_what_is_left_out
+from ConSinGAN.networks import grow
 from ConSinGAN.noise import draw
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.registry import METHODS, TASKS
@@ -88,7 +89,7 @@ def train_stages(state: TrainingState, run: RunDirectory, watchers: Sequence[Wat
             run.save_stage(model, state.networks)
             if model.generator.num_stages == config.train_stages:
                 break
-            model.generator.grow()
+            grow(state.networks)
             state.iteration, state.optimizers = 0, {}
     pictures = TASKS.load(model.mode.default_task)().sheet(model)
     sheet = images.make_sheet(pictures, columns=4, least=SHEET_SIDE)
@@ -101,13 +102,14 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
     model, config = state.model, state.config
     begin_stage(state)
     state.optimizers = state.optimizers or make_optimizers(state.networks, config)
-    iterate = METHODS.load(model.mode.method)(state)
+    iterate = METHODS.load(config.recipe.method(model.mode.method))(state)
     saved_at = time.monotonic()
     at = Moment(run.path, run.stage(state.stage), state.stage, state.iteration, config, model,
                 state.source.naive)  # fmt: skip
     with watching.stage(at):
         while state.iteration < config.niter:
             set_learning_rates(state.optimizers, state.iteration, config)
+            start_iteration(state)
             terms = iterate(state.source.draw_input(model, state.streams))
             state.iteration += 1
             due = time.monotonic() - saved_at >= config.checkpoint_seconds
@@ -123,6 +125,7 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
                     f"interrupted in stage {state.stage + 1}, iteration {state.iteration}; "
                     f"go on with: {run.resume_command()}", stop,
                 )  # fmt: skip
+    start_iteration(state)
 
 
 def begin_stage(state: TrainingState) -> None:
@@ -131,6 +134,7 @@ def begin_stage(state: TrainingState) -> None:
     The amplitude is proportional to the error of the reconstruction before the stage is trained.
     """
     model, stage = state.model, state.stage
+    start_iteration(state)
     if len(model.fixed_noise) > stage:
         return
     say_what_is_left_out(state)
@@ -140,9 +144,17 @@ def begin_stage(state: TrainingState) -> None:
         return
     # Stored as it is used: a network that computes in bf16 would round it each time.
     shape, dtype = model.generator.noise_shape(stage, model.frame), model.generator.dtype
-    model.fixed_noise.append(draw(shape, state.streams.noise, dtype))
+    drawn = draw(shape, state.streams.noise, dtype)
+    model.fixed_noise.append(model.generator.fixed_noise(drawn))
     model.noise_amp.append(0.0)
     model.noise_amp[stage] = noise_amplitude(model)
+
+
+def start_iteration(state: TrainingState) -> None:
+    """Tell the generator how far its last stage is; one that is fine-tuned is not new."""
+    niter = state.config.niter
+    done = niter if state.config.fine_tune else state.iteration
+    state.model.generator.start_iteration(done, niter)
 
 
 def say_how_long(state: TrainingState) -> None:

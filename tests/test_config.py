@@ -33,13 +33,14 @@ REALS = {  # name: (bound, is the bound itself allowed)
     "beta1": (0, True), "gamma": (0, False), "lambda_grad": (0, True), "alpha": (0, True),
     "noise_amp": (0, True), "checkpoint_seconds": (0, True), "max_megapixels": (0, False),
     "factor": (1, False), "adversarial": (0, True), "clip": (0, False), "r1": (0, True),
-    "label_smoothing": (0, True), "began_gamma": (0, True),
+    "label_smoothing": (0, True), "began_gamma": (0, True), "fade_in": (0, True),
+    "scale_factor": (0.1, True),
 }  # fmt: skip
 TEXTS = ("train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation", "mask")
 HIGHEST = {
     "train_stages": 32, "nfc": 4096, "num_layer": 64, "ker_size": 31, "padd_size": 15, "nc_im": 3,
     "lrelu_alpha": 1.0, "beta1": 0.999, "factor": 8, "crop": 4096, "manualSeed": 2**63 - 1,
-    "label_smoothing": 1.0, "began_gamma": 1.0,
+    "label_smoothing": 1.0, "began_gamma": 1.0, "fade_in": 1.0, "scale_factor": 0.95,
 }  # fmt: skip
 
 
@@ -63,7 +64,8 @@ def test_defaults_are_those_of_the_paper() -> None:
         "num_layer": 3, "ker_size": 3, "padd_size": 0, "nc_im": 3, "activation": "lrelu",
         "lrelu_alpha": 0.05, "batch_norm": False, "train_depth": 3, "lr_scale": 0.1, "niter": 2000,
         "lr_g": 0.0005, "lr_d": 0.0005, "beta1": 0.5, "gamma": 0.1, "Gsteps": 3, "Dsteps": 3,
-        "lambda_grad": 0.1, "alpha": 10.0, "noise_amp": 0.1,
+        "lambda_grad": 0.1, "alpha": 10.0, "noise_amp": 0.1, "fade_in": 0.0,
+        "skip_excitation": False,
     }  # fmt: skip
     assert {name: value_of(config, name) for name in expected} == expected
 
@@ -304,7 +306,9 @@ def test_a_runs_file_has_sections(tmp_path: Path) -> None:
     assert document["format"] == 2
     assert document["networks"]["nfc"] == 5
     assert document["objective"] == {"name": "wgan-gp", "lambda_grad": 0.1}
-    assert document["generator"] == {"name": "consingan", "batch_norm": False}
+    assert document["generator"] == {
+        "name": "consingan", "batch_norm": False, "fade_in": 0.0, "skip_excitation": False,
+    }  # fmt: skip
     assert document["mode"] == {"name": "generation"}
     assert document["about"] == {"torch": "2"}
 

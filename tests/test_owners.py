@@ -217,7 +217,7 @@ def test_scopes_are_what_the_lists_said() -> None:
     """To the letter those that fine-tuning and resuming went by before options told it."""
     assert names_of(Scope.ARCHITECTURE) - {"generator", "critic"} == {
         "train_stages", "nfc", "num_layer", "ker_size", "padd_size", "nc_im", "activation",
-        "lrelu_alpha", "batch_norm", "paint_colours",
+        "lrelu_alpha", "batch_norm", "paint_colours", "skip_excitation",
     }  # fmt: skip
     assert names_of(Scope.RUN, Scope.HARMLESS, Scope.ROUNDING) == {
         "fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir", "gpu",
@@ -311,7 +311,7 @@ def test_a_newer_version_gets_one_line(tmp_path: Path, version: int) -> None:
 def test_presets_that_there_are_not(name: object) -> None:
     with pytest.raises(UsageError, match=r"preset must be one of draft"):
         launch.configure({"preset": name})
-    assert PRESETS.names() == ("draft",)
+    assert PRESETS.names() == ("draft", "singan")
 
 
 def test_options_are_shared_by_inheriting_them() -> None:

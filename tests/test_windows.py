@@ -150,7 +150,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"train_mode": "super_resolution"} | NEEDED["super_resolution"], "crops"),
+        ({"train_mode": "super_resolution"} | NEEDED["super_resolution"], "another way"),
         ({"train_mode": "inpainting"}, "hole"),
         ({"batch_norm": True}, "batch normalisation"),
         ({"train_window": 21}, "at least 22"),

@@ -73,6 +73,10 @@ class Critic(nn.Module, ABC):
     def forward(self, picture: Tensor) -> Tensor:
         """The scores of every patch, (N, 1, h, w), at least float32."""
 
+    def grow(self) -> None:
+        """Called when the generator has got a stage more. It is handed on from stage to stage."""
+        return
+
     def maps(self, picture: Tensor) -> list[Tensor]:
         """The scores as maps; a critic that looks at several scales has one for each."""
         return [self(picture)]

@@ -26,11 +26,11 @@ class PatchCritic(Critic):
     name = "patch"
     summary = "one score for every patch (the paper's)"
 
-    def __init__(self, shape: NetworkShape | None = None) -> None:
+    def __init__(self, shape: NetworkShape | None = None, batch_norm: bool = False) -> None:
         super().__init__()
         shape = shape or NetworkShape()
-        self.head = shape.block(shape.image_channels)
-        self.body = shape.body()
+        self.head = shape.block(shape.image_channels, batch_norm)
+        self.body = shape.body(batch_norm)
         self.tail = nn.Conv2d(shape.num_filters, 1, shape.ker_size)
         self.padding, self.ker_size = shape.padding, shape.ker_size
         self.num_convs = shape.num_layer + 2

@@ -35,6 +35,9 @@ class Generator(nn.Module, ABC):
     summary: ClassVar[str] = ""  # one line for --help
     needs: ClassVar[Mapping[str, str]] = {}  # other components, by option; see `registry`
     defaults: ClassVar[Mapping[str, Any]] = {}  # of other options, where they suit it better
+    remembers_noise: bool = False  # whether the reconstruction begins with noise like all pictures
+    exact_norms: ClassVar[bool] = False  # whether drawing adds up their statistics in float64
+    why_whole: str | None = None  # why parts of a picture cannot be drawn alone, if they cannot
     border: Border  # what its convolutions see around a picture
     dtype: torch.dtype = torch.float32
 
@@ -62,6 +65,31 @@ class Generator(nn.Module, ABC):
     def grow(self) -> None:
         """Add a stage that starts as a copy of the last one."""
 
+    @classmethod
+    def work(cls, config: TrainConfig, num_stages: int) -> list[float]:
+        """Of one iteration: how often maps of `nfc` filters pass through each stage, about."""
+        trained = range(max(num_stages - config.train_depth, 0), num_stages)
+        return [6.0 if stage in trained else 1.0 for stage in range(num_stages)]
+
+    def fit(self, finest: Size, config: TrainConfig) -> None:
+        """Called with (h, w) of the finest real picture before anything is drawn."""
+        return
+
+    def start_iteration(self, done: int, niter: int) -> None:
+        """Called before every iteration of the last stage, of which `done` are done, and after."""
+        return
+
+    def fixed_noise(self, drawn: Tensor) -> Tensor:
+        """What the reconstruction takes of the noise that was drawn for a stage above the first."""
+        return drawn
+
+    def draft(self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame) -> Tensor:
+        """What the last stage makes better: its error decides how much noise there is.
+
+        noise: of the reconstruction; the last stage's amplitude is 0.
+        """
+        return self(noise, amplitudes, frame)
+
     @abstractmethod
     def trained_stages(self, depth: int) -> range:
         """The stages that learn while the last stage is trained, at most `depth`."""
@@ -81,8 +109,8 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def advance(
         self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+        state: Any = None,
+    ) -> Any:  # fmt: skip
         """Run the stages from `first` on, as far as there is noise, and return the state.
 
         noise, amplitudes: of all stages; those below `first` are not used. state: of the stage
@@ -90,9 +118,7 @@ class Generator(nn.Module, ABC):
         """
 
     @abstractmethod
-    def render(
-        self, state: Tensor, frame: Frame | None = None, first: Tensor | None = None
-    ) -> Tensor:
+    def render(self, state: Any, frame: Frame | None = None, first: Tensor | None = None) -> Tensor:
         """The picture that a state shows: (N, C, h, w) in (-1, 1), at least float32.
 
         first: the stage-0 input.
@@ -128,7 +154,7 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError if the window is not inside, or if parts cannot be drawn alone.
         """
-        raise ValueError("this generator draws whole pictures only")
+        raise ValueError(self.why_whole or "this generator draws whole pictures only")
 
     @property
     def num_norms(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ConSinGAN.fast.weight_gradient import at_least_float
 from ConSinGAN.frame import Border, Frame, Place, Size, Window, interpolation, needed
 from ConSinGAN.generators.base import Generator, Group
+from ConSinGAN.generators.excitation import Excitation, pool, source_of
 from ConSinGAN.layers import NetworkShape, conv, init_weights
 from ConSinGAN.norms import Reached
 from ConSinGAN.resize import interpolate
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 DRAWN_MAPS = 6  # of the finest stage, alive at the same time while a picture is drawn
 
 
+class Features(NamedTuple):
+    """What is passed on where earlier stages weigh channels: the map, and what is left of each."""
+
+    x: Tensor
+    pooled: tuple[Tensor, ...]
+
+
 class ConSinGANGenerator(Generator):
     """head -> body[0] -> ... -> body[n] -> tail, one body per stage.
 
@@ -32,14 +40,18 @@ class ConSinGANGenerator(Generator):
 
     border: "noise" upsamples onto a border that the convolutions then consume (generation,
     animation), "zeros" pads (retarget, harmonization, editing), "wrap" goes on at the other side.
+    fade_in: the share of a new stage's iterations over which what it adds grows from 0 to its own
+    (Karras et al. 2018, "Progressive growing of GANs"). skip_excitation: earlier stages weigh the
+    channels of what a stage adds, see `excitation`.
     """
 
     name = "consingan"
     summary = "passes feature maps on from stage to stage"
 
     def __init__(
-        self, shape: NetworkShape | None = None, batch_norm: bool = False, border: Border = "noise"
-    ) -> None:
+        self, shape: NetworkShape | None = None, batch_norm: bool = False,
+        border: Border = "noise", fade_in: float = 0.0, skip_excitation: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         shape = shape or NetworkShape()
         self.head = shape.block(shape.image_channels, batch_norm)
@@ -57,10 +69,19 @@ class ConSinGANGenerator(Generator):
         self.batch_norm = batch_norm
         self.border = border
         init_weights(self)
+        self.fade_in, self.skip_excitation = fade_in, skip_excitation
+        self.share: Tensor | None = None  # of what the last stage adds; None: all
+        if skip_excitation:
+            self.gates = nn.ModuleList([Excitation(shape)])  # of the stages but the first
+            self.why_whole = "with `skip_excitation` the whole picture decides every pixel"
 
     @classmethod
     def from_config(cls, config: TrainConfig, border: Border) -> Generator:
-        return cls(NetworkShape.of(config), config.options_of("generator").batch_norm, border)
+        options = config.options_of("generator")
+        return cls(
+            NetworkShape.of(config), options.batch_norm, border, options.fade_in,
+            options.skip_excitation,
+        )  # fmt: skip
 
     @property
     def num_stages(self) -> int:
@@ -72,6 +93,16 @@ class ConSinGANGenerator(Generator):
 
     def grow(self) -> None:
         self.body.append(copy.deepcopy(self.body[-1]))
+        if self.skip_excitation and self.num_stages > 2:
+            self.gates.append(copy.deepcopy(self.gates[-1]))
+
+    def start_iteration(self, done: int, niter: int) -> None:
+        """As the base class says. The share is a tensor: steps are recorded and replayed."""
+        if not self.fade_in:
+            return
+        if self.share is None or self.share.device != self.device:
+            self.share = torch.empty((), device=self.device)
+        self.share.fill_(min(done / (self.fade_in * niter), 1.0))
 
     # Drawing ----------------------------------------------------------------------------------
 
@@ -88,46 +119,57 @@ class ConSinGANGenerator(Generator):
 
     def advance(
         self, noise: Sequence[Tensor], amplitudes: Sequence[float], frame: Frame, first: int = 0,
-        state: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+        state: Any = None,
+    ) -> Any:  # fmt: skip
         """The feature map of the last stage that there is noise for, (N, filters, h, w).
 
-        noise[0] is the stage-0 input (N, C, h, w), amplitudes[0] is never used.
+        noise[0] is the stage-0 input (N, C, h, w), amplitudes[0] is never used. With
+        skip_excitation: `Features`.
         """
+        x, pooled = state if isinstance(state, Features) else (state, ())
         for stage in range(first, len(noise)):
             z = noise[stage].to(self.dtype, memory_format=torch.channels_last)
             if stage == 0:
-                state = self._first_stage(z, frame)
-            elif state is not None:
-                state = self._refine(stage, state, z, amplitudes[stage], frame)
-        if state is None:
+                x = self._first_stage(z, frame)
+            elif x is not None:
+                gate = self._gate(stage, pooled)
+                x = self._refine(stage, x, z, amplitudes[stage], frame, gate)
+            if self.skip_excitation and x is not None:
+                pooled = (*pooled, pool(x))
+        if x is None:
             raise ValueError(f"stage {first} goes on from the state of the stage before")
-        return state
+        return Features(x, pooled) if self.skip_excitation else x
 
-    def render(
-        self, state: Tensor, frame: Frame | None = None, first: Tensor | None = None
-    ) -> Tensor:
+    def render(self, state: Any, frame: Frame | None = None, first: Tensor | None = None) -> Tensor:
         """Turn a feature map into a picture: tanh(tail(x))."""
-        return cut_window(torch.tanh(self._tail(state, frame)), frame)
+        x = state.x if isinstance(state, Features) else state
+        return cut_window(torch.tanh(self._tail(x, frame)), frame)
+
+    def _gate(self, stage: int, pooled: Sequence[Tensor]) -> Tensor | None:
+        """The weights of what a stage adds, if an earlier one decides them."""
+        return self.gates[stage - 1](pooled[source_of(stage)]) if self.skip_excitation else None
 
     def _tail(self, state: Tensor, frame: Frame | None) -> Tensor:
         """The last convolution, at least float32."""
         weight, bias = self.tail.parameters()
         padding = self.tail_padding
         if frame is not None:
-            state, padding = _surround(state, frame.places[-1], padding, padding)
+            state, padding = surround(state, frame.places[-1], padding, padding)
         return at_least_float(conv(state, weight, bias, padding))
 
     def _first_stage(self, z: Tensor, frame: Frame) -> Tensor:
         place, border = frame.places[0], self.eaten
-        z, zeros = _surround(z, place, self.pad, self.tail_padding)
+        z, zeros = surround(z, place, self.pad, self.tail_padding)
         x = self._cut(self.head(z, zeros + self._own(place), frame.norms), place, 1)  # h w
         if frame.border == "noise":
             x = _interpolate(x, place, place.widened(self.pad), inside=True)
             border -= self.pad
         return self._run_rings(0, x, frame, border)
 
-    def _refine(self, stage: int, x: Tensor, z: Tensor, amplitude: float, frame: Frame) -> Tensor:
+    def _refine(
+        self, stage: int, x: Tensor, z: Tensor, amplitude: float, frame: Frame,
+        gate: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         before, place = frame.places[stage - 1], frame.places[stage]
         residual = _interpolate(x, before, place)
         if frame.border == "noise":
@@ -135,12 +177,17 @@ class ConSinGANGenerator(Generator):
             noisy, border = _add_noise(wide, z, amplitude), 0
         else:
             noisy, border = _add_noise(residual, z, amplitude), self.eaten
-        return residual + self._run_rings(stage, noisy, frame, border)
+        added = self._run_rings(stage, noisy, frame, border)
+        if gate is not None:
+            added = added * gate.to(added.dtype)
+        if self.share is not None and stage == self.num_stages - 1:
+            added = added * self.share
+        return residual + added
 
     def _run_rings(self, stage: int, x: Tensor, frame: Frame, border: int) -> Tensor:
         """Run a body; around x are `border` zeros or, where it is a ring, its other side."""
         place = frame.places[stage]
-        x, border = _surround(x, place, border, self.reach)
+        x, border = surround(x, place, border, self.reach)
         x = self._run_body(stage, x, frame, border, self._own(place))
         return self._cut(x, place, self.num_layer)
 
@@ -173,6 +220,8 @@ class ConSinGANGenerator(Generator):
         A part's edges inside the drawing are computed as if they were the drawing's: what a
         stage's convolutions carry in from there is wrong, so that every stage has so much more.
         """
+        if self.why_whole:
+            raise ValueError(self.why_whole)
         if self.batch_norm and frame.norms is None:
             raise ValueError("with batch normalisation the whole picture decides every pixel")
         places = list(frame.places)
@@ -248,6 +297,10 @@ class ConSinGANGenerator(Generator):
         for stage, body in enumerate(self.body):
             body.requires_grad_(stage in trained)
         groups = [Group(f"body.{i}", list(self.body[i].parameters()), last - i) for i in trained]
+        for stage, gate in enumerate(self.gates if self.skip_excitation else [], start=1):
+            gate.requires_grad_(stage in trained)
+            if stage in trained:
+                groups.append(Group(f"gate.{stage}", list(gate.parameters()), last - stage))
         if trained.start == 0:
             groups.append(Group("head", list(self.head.parameters()), last))
         return [*groups, Group("tail", list(self.tail.parameters()), 0)]
@@ -258,7 +311,7 @@ def _interpolate(x: Tensor, source: Place, target: Place, inside: bool = False) 
     return interpolate(x, rows, interpolation(source.columns, target.columns, inside))
 
 
-def _surround(x: Tensor, place: Place, zeros: int, ring: int) -> tuple[Tensor, int]:
+def surround(x: Tensor, place: Place, zeros: int, ring: int) -> tuple[Tensor, int]:
     """What a convolution takes: x, and the zeros that it shall put around.
 
     Where the place is a ring, `ring` pixels of the other side are put there instead; around a part

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ConSinGAN.generators.norm_options import Normalised
 from ConSinGAN.options import Scope, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What its blocks consist of."""
+class Options(Normalised):
+    """What its blocks consist of, and how new ones come in."""
 
-    batch_norm: bool = option(
-        False, "generator", "batch normalisation in the generator", negatable=True,
-        scope=Scope.ARCHITECTURE,
+    fade_in: float = option(
+        0.0, "generator",
+        "share of a new stage's iterations over which what it adds grows from nothing to all; 0: "
+        "all from the first on",
+        low=0, high=1,
+    )  # fmt: skip
+    skip_excitation: bool = option(
+        False, "generator", "let an earlier stage's features weigh the channels that a stage adds",
+        negatable=True, scope=Scope.ARCHITECTURE,
     )  # fmt: skip

@@ -1,5 +1,5 @@
-"""Options of the residual generator: those of ConSinGAN's."""
+"""Options of the residual generator."""
 
-from ConSinGAN.generators.consingan_options import Options
+from ConSinGAN.generators.norm_options import Normalised as Options
 
 __all__ = ["Options"]

@@ -135,5 +135,5 @@ def reconstruction_loss(
 def noise_amplitude(model: ImageModel) -> float:
     """The amplitude of a new stage's noise: a factor times the root mean squared error."""
     known = None if model.holes is None else (~model.hole).float()
-    error = reconstruction_loss(model.reconstruct(), model.real, 1.0, known)
+    error = reconstruction_loss(model.draft(), model.real, 1.0, known)
     return model.config.noise_amp * error.sqrt().item()

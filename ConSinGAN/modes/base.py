@@ -70,8 +70,9 @@ class Mode:
         from ConSinGAN import pyramid
 
         return pyramid.stage_sizes(
-            size, config.train_stages, config.min_size, config.max_size, self.spacing
-        )
+            size, config.train_stages, config.min_size, config.max_size,
+            config.recipe.spacing(self.spacing),
+        )  # fmt: skip
 
     def trained_sizes(self, sizes: Sequence[Size], config: TrainConfig) -> list[Size]:
         """(h, w) of what an iteration computes at every stage; sizes: of the pictures there."""
@@ -82,8 +83,8 @@ class Mode:
         from ConSinGAN import pyramid
 
         return pyramid.make_pyramid(
-            picture, config.train_stages, config.min_size, config.max_size, self.spacing,
-            least=config.critic_field,
+            picture, config.train_stages, config.min_size, config.max_size,
+            config.recipe.spacing(self.spacing), least=config.critic_field,
         )  # fmt: skip
 
     def adversarial_weight(self, config: TrainConfig, stage: int) -> float:

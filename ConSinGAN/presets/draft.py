@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ConSinGAN import beginning, estimate, hardware, modes, pyramid
+from ConSinGAN import beginning, estimate, hardware, modes
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.presets.base import Configure, Preset, Values
@@ -27,7 +27,7 @@ class Draft(Preset):
 
     def choose(self, configure: Configure) -> Values:
         device, full = beginning.prepare_device(configure({}))
-        size = _picture_size(full)
+        size = beginning.picture_size(full)
         speed = estimate.measure(full, device, hardware.select_precision(full.precision, device))
 
         def seconds(config: TrainConfig) -> float:
@@ -68,15 +68,3 @@ def _describe(config: TrainConfig, seconds: float) -> str:
         f"{config.max_size} pixels, {config.train_stages} stages of {config.niter} iterations, "
         f"about {estimate.in_words(seconds)} here"
     )
-
-
-def _picture_size(config: TrainConfig) -> tuple[int, int]:
-    """(H, W) of the training picture; what reading it has to say is said when it is trained on."""
-    package = logging.getLogger("ConSinGAN")
-    level = package.level
-    package.setLevel(logging.CRITICAL)
-    try:
-        reals, picture, _ = beginning.read_training_picture(config)
-    finally:
-        package.setLevel(level)
-    return pyramid.size_of(reals[-1] if picture is None else picture)

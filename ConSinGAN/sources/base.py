@@ -37,7 +37,7 @@ class Source(ABC):
 
     def fixed_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
         """The stage-0 input of the reconstruction, (1, C, h, w)."""
-        return model.mode.fixed_input(model.reals[0], streams)
+        return model.fixed_input(streams)
 
     @abstractmethod
     def __init__(self, config: TrainConfig, naive: Naive | None = None) -> None:

@@ -21,7 +21,7 @@ class Single(Source):
         self.naive = naive
 
     def draw_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
-        return model.mode.draw_input(model.reals[0], streams)
+        return model.mode.draw_input(model.coarsest, streams)
 
 
 class FineTuning(Source):
