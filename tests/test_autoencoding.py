@@ -220,5 +220,7 @@ def test_a_weight_of_zero_leaves_the_patch_critic() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
-def test_its_work_is_told() -> None:
-    assert AutoencodingCritic.work(make_config(critic="autoencoding")) > 1
+def test_its_work_and_memory_are_told() -> None:
+    config = make_config(critic="autoencoding")
+    assert AutoencodingCritic.work(config) > 1
+    assert AutoencodingCritic.more_memory(config, (50, 50)) > 0

@@ -26,18 +26,23 @@ INTEGERS = {  # name: smallest value
     "gpu": 0, "threads": 1, "manualSeed": 0, "train_stages": 2, "min_size": 4, "max_size": 4,
     "nfc": 1, "num_layer": 1, "ker_size": 1, "padd_size": 0, "nc_im": 1, "train_depth": 1,
     "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1,
-    "frame": 1, "paint_colours": 2, "crop": 16,
+    "frame": 1, "paint_colours": 2, "crop": 16, "critic_scales": 1,
 }  # fmt: skip
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),
     "beta1": (0, True), "gamma": (0, False), "lambda_grad": (0, True), "alpha": (0, True),
+    "feature_matching": (0, True), "rebuilding": (0, True),
     "noise_amp": (0, True), "checkpoint_seconds": (0, True), "max_megapixels": (0, False),
     "factor": (1, False), "adversarial": (0, True), "clip": (0, False), "r1": (0, True),
     "label_smoothing": (0, True), "began_gamma": (0, True), "fade_in": (0, True),
     "scale_factor": (0.1, True),
 }  # fmt: skip
-TEXTS = ("train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation", "mask")
+TEXTS = (
+    "train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation", "mask",
+    "augment_critic",
+)  # fmt: skip
 HIGHEST = {
+    "critic_scales": 8,
     "train_stages": 32, "nfc": 4096, "num_layer": 64, "ker_size": 31, "padd_size": 15, "nc_im": 3,
     "lrelu_alpha": 1.0, "beta1": 0.999, "factor": 8, "crop": 4096, "manualSeed": 2**63 - 1,
     "label_smoothing": 1.0, "began_gamma": 1.0, "fade_in": 1.0, "scale_factor": 0.95,

@@ -200,4 +200,7 @@ def test_a_stage_says_what_it_leaves_out(caplog: pytest.LogCaptureFixture) -> No
 def test_its_work_is_that_of_its_scales() -> None:
     config = make_config(critic="multiscale", critic_scales=2)
     assert MultiscaleCritic.work(config) == 1.25
-    assert MultiscaleCritic.more_memory(config, (50, 50)) > 0
+    matching = make_config(critic="multiscale", critic_scales=2, feature_matching=1.0)
+    assert MultiscaleCritic.work(matching) > 1.25
+    memory = [MultiscaleCritic.more_memory(c, (50, 50)) for c in (config, matching)]
+    assert 0 < memory[0] < memory[1]

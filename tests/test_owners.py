@@ -215,7 +215,7 @@ def names_of(*scopes: Scope) -> set[str]:
 
 def test_scopes_are_what_the_lists_said() -> None:
     """To the letter those that fine-tuning and resuming went by before options told it."""
-    assert names_of(Scope.ARCHITECTURE) - {"generator", "critic"} == {
+    assert names_of(Scope.ARCHITECTURE) - {"generator", "critic", "critic_scales"} == {
         "train_stages", "nfc", "num_layer", "ker_size", "padd_size", "nc_im", "activation",
         "lrelu_alpha", "batch_norm", "paint_colours", "skip_excitation",
     }  # fmt: skip

@@ -170,7 +170,13 @@ def run(house: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def test_toys_appear_in_help(run: Callable) -> None:
     shown = " ".join(run("main_train.py", "--help").stdout.split())
-    for text in ("toy-squares", "--target", "objective toy-squares:", "toy: 0.123", ",toy}"):
+    for text in (
+        "toy-squares",
+        "--target",
+        "objective toy-squares:",
+        "toy: 0.123",
+        "toy: a toy critic",
+    ):
         assert text in shown
     shown = run("evaluate_model.py", "--help").stdout
     assert "task toy:" in shown

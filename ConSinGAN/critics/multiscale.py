@@ -43,13 +43,22 @@ class MultiscaleCritic(Critic):
 
     @classmethod
     def work(cls, config: TrainConfig) -> float:
-        return sum(0.25**scale for scale in range(config.options_of("critic").critic_scales))
+        options = config.options_of("critic")
+        scales = sum(0.25**scale for scale in range(options.critic_scales))
+        return scales * (1.1 if options.feature_matching else 1.0)
 
     @classmethod
     def more_memory(cls, config: TrainConfig, size: tuple[int, int]) -> int:
-        """Weights, gradients and Adam's moments; the maps of one scale make room for the next's."""
+        """Weights, gradients and Adam's moments, and features, if they are compared (measured).
+
+        Else the maps of one scale make room for the next's.
+        """
+        options = config.options_of("critic")
         kernels = config.nfc**2 * config.ker_size**2 * config.num_layer
-        return 4 * 4 * kernels * (config.options_of("critic").critic_scales - 1)
+        weights = 4 * 4 * kernels * (options.critic_scales - 1)
+        itemsize = 2 if config.precision == "bf16" else 4
+        features = (config.num_layer + 1) * size[0] * size[1] * config.nfc * itemsize
+        return weights + (4 * features if options.feature_matching else 0)
 
     @property
     def parts(self) -> Sequence[PatchCritic]:
