@@ -26,7 +26,7 @@ INTEGERS = {  # name: smallest value
     "gpu": 0, "threads": 1, "manualSeed": 0, "train_stages": 2, "min_size": 4, "max_size": 4,
     "nfc": 1, "num_layer": 1, "ker_size": 1, "padd_size": 0, "nc_im": 1, "train_depth": 1,
     "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1,
-    "frame": 1, "paint_colours": 2, "crop": 16, "critic_scales": 1,
+    "frame": 1, "paint_colours": 2, "crop": 16, "critic_scales": 1, "train_window": 0,
 }  # fmt: skip
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),
@@ -42,7 +42,7 @@ TEXTS = (
     "augment_critic",
 )  # fmt: skip
 HIGHEST = {
-    "critic_scales": 8,
+    "critic_scales": 8, "train_window": 2**15,
     "train_stages": 32, "nfc": 4096, "num_layer": 64, "ker_size": 31, "padd_size": 15, "nc_im": 3,
     "lrelu_alpha": 1.0, "beta1": 0.999, "factor": 8, "crop": 4096, "manualSeed": 2**63 - 1,
     "label_smoothing": 1.0, "began_gamma": 1.0, "fade_in": 1.0, "scale_factor": 0.95,

@@ -40,7 +40,7 @@ def test_what_components_declare_makes_sense(kind: str, name: str) -> None:
         assert needed in choices[flag].names()
     if kind != "mode":  # their defaults are no literals
         assert SCHEMA.check(component.defaults) == dict(component.defaults)
-        assert not set(component.defaults) & set(choices)  # `needs` says that
+        assert not set(component.defaults) & set(component.needs)
         loaded = component.load()
         assert (loaded.needs, loaded.defaults) == (component.needs, component.defaults)
     config = resolve({FAMILIES[kind].option: name})

@@ -128,9 +128,7 @@ def why_no_windows(config: TrainConfig, generator: Generator) -> str | None:
     """What keeps a run from training on windows; None if nothing does."""
     mode = modes.get(config.train_mode)
     if not getattr(METHODS.load(config.recipe.method(mode.method)), "takes_windows", False):
-        return (
-            f"`train_mode` {mode.name} with `generator` {config.generator} has pictures of its own"
-        )
+        return f"{mode.name} with `generator` {config.generator} is trained in another way"
     if mode.hides:
         return "cannot be had with a hole in the picture"
     try:
