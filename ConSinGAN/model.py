@@ -60,7 +60,8 @@ class ImageModel:
 
     def __post_init__(self) -> None:
         self.mode = self.mode.configured(self.config)
-        self.generator.fit(size_of(self.reals[-1]), self.config)
+        if self.reals:
+            self.generator.fit(size_of(self.reals[-1]), self.config)
 
     @property
     def device(self) -> torch.device:

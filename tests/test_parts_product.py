@@ -70,7 +70,8 @@ def test_the_product_holds_every_part_and_only_what_goes_together() -> None:
         if not goes_together(parts):
             with pytest.raises(UsageError) as refusal:
                 resolve(flags_of(parts))
-            assert any(f"`{option}`" in str(refusal.value) for option in flags_of(parts))
+            said = str(refusal.value)
+            assert sum(name in said for name in parts) >= 2, said
 
 
 def check(
@@ -108,7 +109,8 @@ def check(
     first, second = model.sample(2, seed=1)
     assert first.shape[1] == channels
     assert bool(first.isfinite().all())
-    assert not torch.equal(first, second)
+    assert bool(second.isfinite().all())
+    assert torch.equal(next(iter(model.sample(1, seed=1))), first)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,7 @@ def test_toys_appear_in_help(run: Callable) -> None:
         "toy: a toy critic",
     ):
         assert text in shown
+    assert re.search(r"--critic \{patch,([a-z]+,)*toy\}", shown)
     shown = run("evaluate_model.py", "--help").stdout
     assert "task toy:" in shown
     assert "--copies" in shown
