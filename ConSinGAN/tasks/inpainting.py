@@ -36,11 +36,11 @@ class Inpainting(Task):
         options: Options = config.options_of("task")
         yield Drawing("reconstruction", [model.reconstruct()])
         yield Drawing("hole", [shown_hole(model)])
-        drawn = fills(model, range(options.num_samples), config.seed)
+        drawn = fills(model, options.numbers, config.seed)
         if options.full_size:
             drawn = (at_full_size(model, picture) for picture in drawn)
         shown = console.progress(drawn, "fills", options.num_samples, "picture")
-        for number, picture in enumerate(shown):
+        for number, picture in zip(options.numbers, shown, strict=True):
             yield Drawing(f"inpainted_{number}", [picture])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
