@@ -21,6 +21,7 @@ def make_page(studio: Studio) -> gr.Blocks:
             for name, module in TABS.items():
                 with gr.Tab(texts.TAB_NAMES[name], id=name):
                     module.build(studio, page)
+
         def ended(request: gr.Request) -> None:
             studio.sessions.end(request)
 
