@@ -1,0 +1,36 @@
+"""What all tabs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ConSinGAN.studio.models import Models
+from ConSinGAN.studio.sessions import Sessions
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+MAX_UPLOAD = 256 * 2**20  # bytes of a file
+MAX_MEGAPIXELS = 100.0  # of a picture
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The services behind the page, as long as the program runs."""
+
+    models: Models
+    sessions: Sessions
+
+
+@dataclass(frozen=True)
+class Page:
+    """What tabs share of a page.
+
+    chosen: holds the id of the chosen model, "" for none. tabs: `gr.Tabs(selected=...)` of one of
+    the tabs' ids, as an event's output, turns to it.
+    """
+
+    blocks: gr.Blocks
+    tabs: gr.Tabs
+    chosen: gr.State
