@@ -1,0 +1,122 @@
+"""What a training would take, and whether files are good: asked of a process that has torch.
+
+    python -m ConSinGAN.studio.planner     answers a line of JSON with a line of JSON
+
+The page's own process stays small and quick, and cannot be taken down by what it looks at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ConSinGAN import launch, modes
+from ConSinGAN.config import SCHEMA, TrainConfig
+from ConSinGAN.errors import ConSinGANError, describe
+from ConSinGAN.registry import PRESETS
+
+# Options that do not change how long an iteration of a certain size takes.
+SAME_SPEED = ("run", "pyramid", "watching")
+
+
+class Planner:
+    """Answers questions."""
+
+    def __init__(self) -> None:
+        self._speeds: dict[str, Any] = {}
+
+    def plan(self, flags: Mapping[str, Any]) -> dict[str, Any]:
+        """How long the run of these flags would take, in seconds, at which size (w, h).
+
+        Raises UsageError, as training would, if flags or files are wrong.
+        """
+        from ConSinGAN import beginning, hardware
+        from ConSinGAN.pyramid import sizes_of
+
+        config = self._configure(flags)
+        device, config = beginning.prepare_device(config)
+        pictures = beginning.read_pictures(config)
+        beginning.check_memory(config, pictures.reals, device)
+        mode = modes.get(config.train_mode)
+        sizes = mode.trained_sizes(sizes_of(pictures.reals), config)
+        dtype = hardware.select_precision(config.precision, device)
+        first = len(sizes) - 1 if config.fine_tune else 0
+        seconds = self._speed(config, device, dtype).seconds(config, sizes, first)
+        height, width = sizes_of(pictures.reals)[-1]
+        return {
+            "seconds": seconds, "size": [width, height], "stages": config.train_stages,
+            "niter": config.niter,
+        }  # fmt: skip
+
+    def model(self, path: str) -> dict[str, Any]:
+        """Open a finished model, as drawing would. Raises UsageError if anything is wrong."""
+        from ConSinGAN.run import RunDirectory
+
+        RunDirectory.open(path).load_model()
+        return {}
+
+    def picture(self, path: str, megapixels: float) -> dict[str, Any]:
+        """Read a picture. Raises UsageError if it is none, or too large."""
+        from ConSinGAN import images
+
+        picture = images.read_image(path, max_megapixels=megapixels)
+        return {"size": [picture.shape[3], picture.shape[2]]}
+
+    def _configure(self, flags: Mapping[str, Any]) -> TrainConfig:
+        """As `launch.configure`, but the machine is measured once, not each time."""
+        plain = {name: value for name, value in flags.items() if name != "preset"}
+        config = launch.configure(plain)
+        if flags.get("preset") is None:
+            return config
+        seeded = plain | {"manualSeed": config.manualSeed}
+        preset = PRESETS.load(flags["preset"])()
+
+        def with_preset(values: Mapping[str, Any]) -> TrainConfig:
+            return launch.resolve(seeded, preset=values)
+
+        return with_preset(preset.choose(with_preset, self._speed))
+
+    def _speed(self, config: TrainConfig, device: Any, dtype: Any) -> Any:
+        from ConSinGAN import estimate
+
+        sections = SCHEMA.sections(config)
+        key = repr([v for k, v in sections.items() if k not in SAME_SPEED] + [config.train_mode])
+        if key not in self._speeds:
+            self._speeds[key] = estimate.measure(config, device, dtype)
+        return self._speeds[key]
+
+
+def answer(planner: Planner, line: str) -> dict[str, Any]:
+    """The answer to one question; an error in it has its options marked."""
+    try:
+        question = json.loads(line)
+        return getattr(planner, question["ask"])(**question["about"])
+    except ConSinGANError as error:
+        return {"error": error.marked}
+    except Exception as error:  # of one question; the next may be a better one
+        logging.getLogger("ConSinGAN").exception("a question could not be answered")
+        return {"error": describe(error)}
+
+
+def main() -> int:
+    """Answer until nobody asks any more."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(5)
+    import torch  # noqa: F401 (before the first question)
+
+    planner = Planner()
+    for line in sys.stdin:
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(answer(planner, line)), file=answers, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
