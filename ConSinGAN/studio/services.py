@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ConSinGAN.studio.drawing import Artist
 from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.sessions import Sessions
 
@@ -21,6 +22,7 @@ class Studio:
 
     models: Models
     sessions: Sessions
+    artist: Artist
 
 
 @dataclass(frozen=True)

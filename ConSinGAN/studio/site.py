@@ -10,6 +10,7 @@ import gradio as gr
 
 from ConSinGAN.studio import theme
 from ConSinGAN.studio.app import make_page
+from ConSinGAN.studio.drawing import Artist
 from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.options import StudioConfig
 from ConSinGAN.studio.services import MAX_UPLOAD, Studio
@@ -18,7 +19,10 @@ from ConSinGAN.studio.sessions import Sessions
 
 def make_site(config: StudioConfig, models: Path, folder: Path) -> Any:
     """An ASGI application; models: the models folder. folder: for temporary files."""
-    studio = Studio(Models(models), Sessions(folder / "sessions"))
+    listed = Models(models)
+    # What is shown lies where Gradio serves files from, or it would be copied there, and stay.
+    sessions = Sessions(folder / "gradio" / "sessions")
+    studio = Studio(listed, sessions, Artist(listed))
     page = make_page(studio)
     site = gr.mount_gradio_app(
         fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None), page, path="/",
