@@ -4,6 +4,7 @@
     server.py                  starts the page and ends it, cleans up
     guard.py                   what a browser may ask for: see there
     app.py                     the page: its tabs in order
+    forms.py                   controls made from classes of options
     tabs/                      one tab a file
     texts.py  theme.py  style.css    every English text, colours and fonts, the page's look
     services.py                `Studio`: what all tabs share

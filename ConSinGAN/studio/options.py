@@ -14,6 +14,8 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.options import add_flag, add_verbosity, check_value, new_parser, option
 
 FIRST_PORT = 7860  # Gradio's; the next free one is taken if it is not
+MAX_UPLOAD = 256 * 2**20  # bytes of a file that is dropped on the page
+MAX_MEGAPIXELS = 100.0  # of a picture
 HOST = re.compile(r"[A-Za-z0-9.:_-]+")
 
 

@@ -4,48 +4,80 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from ConSinGAN import console
+from ConSinGAN import console, lock
 from ConSinGAN.errors import ConSinGANError, UsageError
+from ConSinGAN.studio import temporary
+from ConSinGAN.studio.drawing import Artist
+from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.options import FIRST_PORT, StudioConfig
+from ConSinGAN.studio.services import Studio
+from ConSinGAN.studio.sessions import Sessions
+from ConSinGAN.studio.trainings import Trainings
+from ConSinGAN.studio.worker import Worker
+
+if TYPE_CHECKING:
+    from ConSinGAN.studio.site import Site
 
 PORTS = 100  # that are tried if none is named
+OWN = ".studio"  # in the models folder: the queue, pictures to train on
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
+BEAT = 20.0  # seconds between looks for files to remove
 STOPPING = 3  # seconds that open connections get at the end
 
 
 def serve(config: StudioConfig) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises UsageError if folder or port cannot be had."""
     models = _models_folder(config)
-    with _temporary() as folder, _listen(config) as sock:
+    with (
+        _interruptible(),
+        _alone(models) as own,
+        _listen(config) as sock,
+        temporary.folder() as folder,
+        Worker(own / "worker.log") as worker,
+        Trainings(own) as trainings,
+        Artist(Models(models)) as artist,
+    ):
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")  # read when Gradio is imported
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         import uvicorn
 
-        from ConSinGAN.studio.site import make_site
+        from ConSinGAN.studio.site import Site
 
-        site = make_site(config, models, folder)
-        port = sock.getsockname()[1]
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        address = f"http://{host}:{port}/"
+        sessions = Sessions(folder / "sessions")
+        services = Studio(artist.models, sessions, trainings, worker, artist)
+        site = Site(config, services, folder / "gradio")
         settings = uvicorn.Config(
-            site, log_level="warning", timeout_graceful_shutdown=STOPPING, ws="none",
-            access_log=False, server_header=False,
+            site.application, log_level="warning", timeout_graceful_shutdown=STOPPING, ws="none",
+            access_log=False, server_header=False, h11_max_incomplete_event_size=2**16,
         )  # fmt: skip
         server = uvicorn.Server(settings)
-        threading.Thread(
-            target=_announce, args=(server, address, config.browser), daemon=True
-        ).start()
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[sock])
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        address = f"http://{host}:{sock.getsockname()[1]}/"
+        for target, arguments in (
+            (_announce, (server, address, config.browser)),
+            (_sweep, (site, services.sessions)),
+        ):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
+        server.run(sockets=[sock])
+
+
+def _sweep(site: Site, sessions: Sessions) -> None:
+    """Remove what nobody needs any more, now and then."""
+    while True:
+        time.sleep(BEAT)
+        site.addresses.sweep()
+        sessions.sweep()
 
 
 def _announce(server: object, address: str, browser: bool) -> None:
@@ -67,13 +99,35 @@ def _models_folder(config: StudioConfig) -> Path:
 
 
 @contextlib.contextmanager
-def _temporary() -> Iterator[Path]:
-    """A folder for this program's temporary files, which nobody else can read."""
-    folder = Path(tempfile.mkdtemp(prefix="consingan-studio-")).resolve()
+def _alone(models: Path) -> Iterator[Path]:
+    """The folder for the studio's own files. Raises UsageError if another studio is open here."""
+    own = models / OWN
     try:
-        yield folder
+        own.mkdir(exist_ok=True)
+        with lock.hold(own):
+            yield own
+    except lock.InUse:
+        raise UsageError(
+            f"`models` {models}: another studio is open on this folder; use that one, end it, or "
+            "name another folder"
+        ) from None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let signals end the program as exceptions do, so that it cleans up."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {name: signal.signal(name, interrupt) for name in SIGNALS}
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.say("the studio has ended", sys.stdout)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 @contextlib.contextmanager

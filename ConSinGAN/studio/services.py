@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from ConSinGAN.studio.drawing import Artist
 from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.sessions import Sessions
+from ConSinGAN.studio.trainings import Trainings
+from ConSinGAN.studio.worker import Worker
 
 if TYPE_CHECKING:
     import gradio as gr
-
-MAX_UPLOAD = 256 * 2**20  # bytes of a file
-MAX_MEGAPIXELS = 100.0  # of a picture
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,8 @@ class Studio:
 
     models: Models
     sessions: Sessions
+    trainings: Trainings
+    worker: Worker
     artist: Artist
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.studio import planner
-from ConSinGAN.studio.services import MAX_MEGAPIXELS
+from ConSinGAN.studio.options import MAX_MEGAPIXELS
 
 
 class Plan(NamedTuple):
