@@ -70,6 +70,7 @@ class Result:
 class Order:
     """Something that is being drawn, or waits for it."""
 
+    begun: bool = False
     total: int | None = None
     done: int = 0
     what: str = ""
@@ -146,6 +147,7 @@ class Artist:
         from ConSinGAN.tasks.writing import write_results
 
         order.tell("", 0, None)
+        order.begun = True
         try:
             flags = self.flags(key, flags)
             config, task = ask.configure(flags)
