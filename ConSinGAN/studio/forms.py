@@ -123,10 +123,13 @@ class Form:
     def __init__(
         self, schema: Schema, prefix: str, labels: Mapping[str, str] | None = None,
         helps: Mapping[str, str] | None = None,
+        ranges: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:  # fmt: skip
         """prefix: of the controls' ids, "draw-seed". labels, helps: what to call options and to say
         of them, where their own words are not the page's; also names of numbers ("H") and groups.
+        ranges: what sliders go from and to, where options have no such ends.
         """
+        self.ranges = ranges or {}
         self.schema, self.prefix = schema, prefix
         self.labels, self.helps = labels or {}, helps or {}
         self.specs: dict[str, Spec] = {}
@@ -199,10 +202,11 @@ class Form:
             return gr.Dropdown(names, value=spec.shown(value)[0], **common)
         if spec.kind is str or spec.as_text:
             return gr.Textbox(spec.shown(value)[0], max_lines=1, max_length=1000, **common)
-        if spec.slides(value, spec.low, spec.high):
-            assert spec.low is not None and spec.high is not None
+        low, high = self.ranges.get(spec.name, (spec.low, spec.high))
+        if spec.slides(value, low, high):
+            assert low is not None and high is not None
             return gr.Slider(
-                spec.low, spec.high, value, step=_step(spec, spec.low, spec.high),
+                low, high, value, step=_step(spec, low, high),
                 precision=0 if spec.kind is int else None, buttons=[], **common,
             )  # fmt: skip
         return self._number(spec, value, **common)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ConSinGAN import console, lock
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.studio import temporary
+from ConSinGAN.studio.drawing import Artist
 from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.options import FIRST_PORT, StudioConfig
 from ConSinGAN.studio.services import Studio
@@ -52,7 +53,10 @@ def serve(config: StudioConfig) -> None:
 
         from ConSinGAN.studio.site import Site
 
-        services = Studio(Models(models), Sessions(folder / "sessions"), trainings, worker)
+        listed = Models(models)
+        # What is shown lies where Gradio serves files from, or it would be copied there, and stay.
+        sessions = Sessions(folder / "gradio" / "sessions")
+        services = Studio(listed, sessions, trainings, worker, Artist(listed))
         site = Site(config, services, folder / "gradio")
         settings = uvicorn.Config(
             site.application, log_level="warning", timeout_graceful_shutdown=STOPPING, ws="none",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ConSinGAN.studio.drawing import Artist
 from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.sessions import Sessions
 from ConSinGAN.studio.trainings import Trainings
@@ -22,6 +23,7 @@ class Studio:
     sessions: Sessions
     trainings: Trainings
     worker: Worker
+    artist: Artist
 
 
 @dataclass(frozen=True)

@@ -5,3 +5,96 @@ from __future__ import annotations
 TITLE = "ConSinGAN studio"
 TAGLINE = "Models of one picture"
 TAB_NAMES = {"train": "Train", "models": "Models", "draw": "Draw", "paint": "Paint"}
+
+# Draw ---------------------------------------------------------------------------------------------
+
+MODEL = "Model"
+NO_MODELS = "There is no finished model yet. Train one first."
+TASK = "What to draw"
+TASK_NAMES = {
+    "samples": "Samples", "retarget": "Other sizes", "animation": "Animation",
+    "outpainting": "Outpainting", "texture": "Texture", "style": "Style",
+    "super_resolution": "Super-resolution", "dehazing": "Dehazing", "inpainting": "Inpainting",
+    "harmonization": "Harmonization", "editing": "Editing", "paint": "Paint",
+}  # fmt: skip
+FOR_PAINT = "This model works on pictures that you compose or paint."
+TO_PAINT = "Go to Paint"
+DRAW = "Draw"
+STOP = "Stop"
+MORE_OPTIONS = "More options"
+DICE = "New seed"
+MORE_LIKE_THIS = "More like this"
+DOWNLOAD = "Download this one"
+ALL_FILES = "Files"
+PICTURES = "Pictures"
+FILM = "Animation"
+COMPARED = "Before and after"
+COMMAND = "As command line"
+COMMAND_INFO = "Gives the same files, to the byte, where the studio was started."
+COMMAND_FILES = "Gives the same files, to the byte, with these pictures beside it: {names}."
+RESTORE = "Drop a drawing here to have its settings back"
+RESTORED = "The settings of {name} are back. Draw gives the same file."
+RESTORED_FILES = "The settings of {name} are back. Add the picture {files}, then draw."
+CONTENT = "Picture to draw in this style"
+NOT_THE_SAME = "This is not the same picture as then: the result will be another one."
+WAITING = "Waiting for its turn …"
+DRAWING = "Drawing: {done} of {total} …"
+OPENING = "Opening the model …"
+STOPPED = "Stopped."
+DONE = "{num} in {seconds:.1f} seconds."
+CHOSEN = "Nothing is chosen. Click a picture."
+EMPTY = "What you draw appears here."
+
+OPTIONS = {
+    "num_samples": "How many",
+    "first": "First number",
+    "size": "Size in pixels",
+    "scale_h": "Height, times the picture's",
+    "scale_w": "Width, times the picture's",
+    "start_scale": "Keep coarse stages",
+    "near": "Near sample",
+    "distance": "Distance",
+    "num_frames": "Frames",
+    "fps": "Frames per second",
+    "moves_from": "Stages that stay still",
+    "beta": "Smoothness",
+    "loop": "Endless loop",
+    "extend": "Pixels to add",
+    "full_size": "At full size",
+    "match_colours": "Colours",
+    "self_ensemble": "Mean of eight orientations",
+    "back_projection": "Keep to the original",
+    "wrap": "Goes on across",
+    "tile": "Draw in windows",
+    "window": "Only a part",
+    "format": "File format",
+    "seed": "Seed",
+    "automatic": "automatic",
+    "H": "height", "W": "width", "TOP": "top", "LEFT": "left", "RIGHT": "right", "BOTTOM": "bottom",
+}  # fmt: skip
+OPTION_HELPS = {
+    "num_samples": "Pictures to draw",
+    "first": "Each number of a seed is one picture, whatever else is drawn",
+    "size": "Empty: as the picture is",
+    "scale_h": "Empty in both: at four sizes",
+    "scale_w": "",
+    "start_scale": "0 gives new layouts, more gives variations of the picture",
+    "near": "A number, or 7/3 for neighbour 3 of sample 7; empty: any samples",
+    "distance": "From the sample: 0 is itself, 1 any other",
+    "moves_from": "0 moves most",
+    "beta": "Of the movement, near 1 calm",
+    "loop": "Ends where it began",
+    "extend": "Beyond the picture's edges",
+    "full_size": "Put the fill into the picture as it was read",
+    "match_colours": "What of the model's picture the content is given before",
+    "wrap": "Edges at which the texture is seamless",
+    "seed": "The same seed gives the same pictures",
+    "format": "Stills: png, jpg, tif. Animations: gif, mp4, webm, apng",
+    "tile": "Pixels a side; needs little memory. 0: never",
+    "window": "Of every sample, pixels from its upper left corner",
+    "fps": "At most 50 in a GIF",
+    "num_frames": "Of the animation",
+    "self_ensemble": "Better, and eight times slower",
+    "back_projection": "Reduced, the result is the picture again",
+    "precision": "Of the arithmetic; automatic takes what is fast here",
+}

@@ -27,6 +27,7 @@ class Paint(Task):
 
     name = "paint"
     summary = "turns a painting in few colours into a picture like the training picture"
+    compared = ("painting_", "painted_")
     reads_picture = True
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
