@@ -24,6 +24,7 @@ from ConSinGAN.studio.options import FIRST_PORT, StudioConfig
 from ConSinGAN.studio.services import Studio
 from ConSinGAN.studio.sessions import Sessions
 from ConSinGAN.studio.trainings import Trainings
+from ConSinGAN.studio.uploads import Pictures
 from ConSinGAN.studio.worker import Worker
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def serve(config: StudioConfig) -> None:
         listed = Models(models)
         # What is shown lies where Gradio serves files from, or it would be copied there, and stay.
         sessions = Sessions(folder / "gradio" / "sessions")
-        services = Studio(listed, sessions, trainings, worker, Artist(listed))
+        pictures = Pictures(own / "pictures")
+        services = Studio(listed, sessions, trainings, worker, pictures, Artist(listed))
         site = Site(config, services, folder / "gradio")
         settings = uvicorn.Config(
             site.application, log_level="warning", timeout_graceful_shutdown=STOPPING, ws="none",
