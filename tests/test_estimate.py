@@ -15,8 +15,9 @@ import ConSinGAN
 import main_train
 from ConSinGAN import estimate, launch, modes, training
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.console import in_words
 from ConSinGAN.errors import UsageError
-from ConSinGAN.estimate import Speed, in_words, products, work
+from ConSinGAN.estimate import Speed, products, work
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.presets.draft import Draft
 from ConSinGAN.pyramid import stage_sizes

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from ConSinGAN import beginning, estimate, hardware, modes, pyramid
+from ConSinGAN import beginning, console, estimate, hardware, modes, pyramid
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.presets.base import Configure, Preset, Values
@@ -76,7 +76,7 @@ class Fitting(Preset):
 def _describe(config: TrainConfig, seconds: float) -> str:
     return (
         f"{config.max_size} pixels, {config.train_stages} stages of {config.niter} iterations, "
-        f"about {estimate.in_words(seconds)} here"
+        f"about {console.in_words(seconds)} here"
     )
 
 

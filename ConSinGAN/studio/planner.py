@@ -38,7 +38,7 @@ class Planner:
         from ConSinGAN import beginning, hardware
         from ConSinGAN.pyramid import sizes_of
 
-        config = self._configure(flags)
+        config, preset = self._configure(flags)
         device, config = beginning.prepare_device(config)
         pictures = beginning.read_pictures(config)
         beginning.check_memory(config, pictures.reals, device)
@@ -50,7 +50,7 @@ class Planner:
         height, width = sizes_of(pictures.reals)[-1]
         return {
             "seconds": seconds, "size": [width, height], "stages": config.train_stages,
-            "niter": config.niter,
+            "niter": config.niter, "preset": preset,
         }  # fmt: skip
 
     def model(self, path: str) -> dict[str, Any]:
@@ -60,26 +60,29 @@ class Planner:
         RunDirectory.open(path).load_model()
         return {}
 
-    def picture(self, path: str, megapixels: float) -> dict[str, Any]:
-        """Read a picture. Raises UsageError if it is none, or too large."""
+    def picture(self, path: str, megapixels: float, shown: str | None) -> dict[str, Any]:
+        """Read a picture; UsageError if it is none, or too large. shown: where to write a PNG."""
         from ConSinGAN import images
 
         picture = images.read_image(path, max_megapixels=megapixels)
-        return {"size": [picture.shape[3], picture.shape[2]]}
+        if shown is not None:
+            images.save_image(picture, shown)
+        return {}
 
-    def _configure(self, flags: Mapping[str, Any]) -> TrainConfig:
-        """As `launch.configure`, but the machine is measured once, not each time."""
+    def _configure(self, flags: Mapping[str, Any]) -> tuple[TrainConfig, dict[str, Any]]:
+        """As `launch.configure`, but the machine is measured once; and what the preset chose."""
         plain = {name: value for name, value in flags.items() if name != "preset"}
         config = launch.configure(plain)
         if flags.get("preset") is None:
-            return config
+            return config, {}
         seeded = plain | {"manualSeed": config.manualSeed}
         preset = PRESETS.load(flags["preset"])()
 
         def with_preset(values: Mapping[str, Any]) -> TrainConfig:
             return launch.resolve(seeded, preset=values)
 
-        return with_preset(preset.choose(with_preset, self._speed))
+        values = preset.choose(with_preset, self._speed)
+        return with_preset(values), dict(values)
 
     def _speed(self, config: TrainConfig, device: Any, dtype: Any) -> Any:
         from ConSinGAN import estimate

@@ -24,6 +24,7 @@ from ConSinGAN.studio.options import FIRST_PORT, StudioConfig
 from ConSinGAN.studio.services import Studio
 from ConSinGAN.studio.sessions import Sessions
 from ConSinGAN.studio.trainings import Trainings
+from ConSinGAN.studio.uploads import Pictures
 from ConSinGAN.studio.worker import Worker
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def serve(config: StudioConfig) -> None:
 
         from ConSinGAN.studio.site import Site
 
-        sessions = Sessions(folder / "sessions")
-        services = Studio(artist.models, sessions, trainings, worker, artist)
+        # What is shown lies where Gradio serves files from, or it would be copied there, and stay.
+        sessions = Sessions(folder / "gradio" / "sessions")
+        pictures = Pictures(own / "pictures")
+        services = Studio(artist.models, sessions, trainings, worker, pictures, artist)
         site = Site(config, services, folder / "gradio")
         settings = uvicorn.Config(
             site.application, log_level="warning", timeout_graceful_shutdown=STOPPING, ws="none",

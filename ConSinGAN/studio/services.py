@@ -9,6 +9,7 @@ from ConSinGAN.studio.drawing import Artist
 from ConSinGAN.studio.models import Models
 from ConSinGAN.studio.sessions import Sessions
 from ConSinGAN.studio.trainings import Trainings
+from ConSinGAN.studio.uploads import Pictures
 from ConSinGAN.studio.worker import Worker
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Studio:
     sessions: Sessions
     trainings: Trainings
     worker: Worker
+    pictures: Pictures
     artist: Artist
 
 

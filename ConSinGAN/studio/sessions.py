@@ -17,8 +17,13 @@ class Sessions:
     """The folders of all sessions: a session is one page in one browser."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: of this program alone."""
+        """folder: of this program alone, in that of Gradio's temporary files."""
         self.folder = folder
+
+    @property
+    def uploads(self) -> Path:
+        """Where Gradio puts what was uploaded."""
+        return self.folder.parent
 
     def of(self, request: Any) -> Path:
         """The session's folder, made if it is not there; request: Gradio's."""

@@ -27,7 +27,7 @@ class Site:
             fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None), page, path="/",
             auth=config.login, max_file_size=MAX_UPLOAD, ssr_mode=False, footer_links=[],
             run_history=False, enable_monitoring=False, show_error=False, mcp_server=False,
-            pwa=False, allowed_paths=[], theme=theme.make_theme(), css_paths=[theme.STYLE],
+            pwa=False, allowed_paths=[], theme=theme.make_theme(), css=theme.make_css(),
         )  # fmt: skip
         page.is_running = page.has_launched = True  # or Gradio trusts paths that clients send
         self.addresses.publish()

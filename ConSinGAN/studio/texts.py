@@ -45,6 +45,9 @@ STOPPED = "Stopped."
 DONE = "{num} in {seconds:.1f} seconds."
 CHOSEN = "Nothing is chosen. Click a picture."
 EMPTY = "What you draw appears here."
+NOT_HERE = "the file is of task {task}: go to Paint, and drop it there"
+NEEDS_CONTENT = "`content_img`: add the picture that shall be drawn in this style"
+WRONG = "Nothing was drawn."
 
 OPTIONS = {
     "num_samples": "How many",
@@ -100,6 +103,63 @@ OPTION_HELPS = {
     "precision": "Of the arithmetic; automatic takes what is fast here",
 }
 
-NOT_HERE = "the file is of task {task}: go to Paint, and drop it there"
-NEEDS_CONTENT = "`content_img`: add the picture that shall be drawn in this style"
-WRONG = "Nothing was drawn."
+# Train --------------------------------------------------------------------------------------------
+
+PICTURE = "Your picture"
+DROP = "Drop a picture here, paste one, or click to choose"
+DROP_FIRST = "Drop a picture first."
+MODE = "What shall the model do?"
+MODES = {
+    "generation": "Variations", "retarget": "Other shapes", "animation": "Animation",
+    "harmonization": "Harmonize", "editing": "Editing", "paint": "Paint to picture",
+    "style": "Style", "inpainting": "Fill a hole", "super_resolution": "Enlarge",
+    "dehazing": "Remove haze",
+}  # fmt: skip
+FILES = {  # what a mode wants besides: label, and what is said in the empty field
+    "mask": ("Mask of the hole", "The same size, white where the picture shall be drawn anew"),
+    "naive_img": ("A picture to try it on (optional)", "Shown in the previews while it learns"),
+}
+FILE_NEEDED = "Drop the mask, too."
+EFFORT = "How much effort?"
+EFFORTS = {"draft": "Draft", "standard": "Standard", "paper": "As in the paper"}
+EFFORT_INFO = "Longer is sharper. Start with a draft."
+PLANNING = "{name} · …"
+PLAN = "{name} · about {time}"
+PLAN_INFO = "{width}x{height} pixels, {stages} stages of {niter} iterations."
+START = "Start training"
+TRAIN_OPTIONS = "More options"
+NO_TRAININGS = "What you train appears here: previews while it learns, and the finished sheet."
+QUEUE = "Trainings"
+STATES = {
+    "waiting": "waits, number {place}", "running": "training", "stopping": "is stopping …",
+    "stopped": "stopped", "failed": "failed", "done": "finished", "interrupted": "interrupted",
+}  # fmt: skip
+BEGINNING = "Getting ready …"
+STAGE = "Stage {stage} of {stages} ({width}x{height} pixels), iteration {done} of {niter}"
+LEFT = "about {time} left"
+WAITS = "It starts when those before it are done."
+WAS_STOPPED = "Stopped, with all that was learnt saved."
+WAS_INTERRUPTED = "It was interrupted. It can go on from where it was."
+WAS_STOPPED_BEFORE = "Taken out of the queue before it began."
+WAS_DONE = "Finished. This is what the model draws."
+STOP_TRAINING = "Stop"
+GO_ON = "Go on"
+FORGET = "Remove from this list"
+USE = "Draw with it"
+LOSSES = {
+    "real": "Critic, real", "fake": "Critic, drawn", "gradient_penalty": "Gradient penalty",
+    "reconstruction": "Reconstruction",
+}  # fmt: skip
+TRAIN_OPTION_LABELS = {
+    "manualSeed": "Seed", "nfc": "Filters", "num_layer": "Layers per stage",
+    "ker_size": "Kernel size", "padd_size": "Padding", "nc_im": "Channels",
+    "lrelu_alpha": "Slope of the leaky ReLU", "niter": "Iterations per stage",
+    "train_stages": "Stages", "min_size": "Smallest size", "max_size": "Largest size",
+    "train_depth": "Stages trained at once", "lr_scale": "Likeness (learning rate factor)",
+    "lr_g": "Learning rate, generator", "lr_d": "Learning rate, critic",
+    "Gsteps": "Generator steps", "Dsteps": "Critic steps", "alpha": "Weight of reconstruction",
+    "noise_amp": "Noise amplitude", "gpu": "CUDA device", "not_cuda": "Use the processor only",
+    "pyramid": "Size and stages", "networks": "Networks", "training": "Training",
+    "device": "Device", "watching": "Previews", "run": "Picture and seed",
+    "automatic": "automatic",
+}  # fmt: skip

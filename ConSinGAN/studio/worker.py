@@ -22,6 +22,7 @@ class Plan(NamedTuple):
     size: tuple[int, int]
     stages: int
     niter: int
+    preset: dict[str, Any]  # what the preset has chosen
 
 
 class Worker:
@@ -47,16 +48,18 @@ class Worker:
         """What the training of these flags would be. Raises UsageError if they are wrong."""
         found = self._ask("plan", flags=flags)
         width, height = found["size"]
-        return Plan(found["seconds"], (width, height), found["stages"], found["niter"])
+        return Plan(
+            found["seconds"], (width, height), found["stages"], found["niter"], found["preset"]
+        )
 
     def check_model(self, path: Path) -> None:
         """Raise UsageError if this is no whole, finished model."""
         self._ask("model", path=str(path))
 
-    def check_picture(self, path: Path) -> tuple[int, int]:
-        """(width, height) of a picture. Raises UsageError if it is none."""
-        width, height = self._ask("picture", path=str(path), megapixels=MAX_MEGAPIXELS)["size"]
-        return width, height
+    def check_picture(self, path: Path, shown: Path | None = None) -> None:
+        """Raise UsageError if this is no picture; shown: where to write what a browser shows."""
+        where = None if shown is None else str(shown)
+        self._ask("picture", path=str(path), megapixels=MAX_MEGAPIXELS, shown=where)
 
     def _ask(self, name: str, **about: Any) -> dict[str, Any]:
         with self._asking:
