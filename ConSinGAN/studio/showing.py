@@ -158,7 +158,7 @@ class Showing:
             self.compared: gr.update(value=pair, visible=pair is not None),
             self.gallery: gr.update(
                 value=labelled, visible=bool(labelled), selected_index=None,
-                columns=max(2, min(4, len(labelled))),
+                columns=max(3, min(4, len(labelled))),
             ),
             self.chosen: gr.update(visible=False),
             self.files: gr.update(

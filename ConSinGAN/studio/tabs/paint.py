@@ -168,7 +168,7 @@ class Tab:
                 raise UsageError("`task`: choose one")
             files = editor.composed(value, self.studio.sessions.uploads, session / "given")
             if task == FILL:
-                job = self._begin_fill(files, effort)
+                job: Job | None = self._begin_fill(files, effort)
                 flags: dict[str, Any] = {"task": "inpainting", "num_samples": 4, "full_size": True}
             else:
                 flags = asking.flags_of(self.form, task, values) | _given(task, files)
