@@ -28,7 +28,7 @@ Script = Callable[..., Outcome]
 # Tasks, models and options; pictures are named by file.
 DRAWN: list[tuple[str, str, dict[str, Any]]] = [
     ("samples", "generation", {"num_samples": 2, "scale_h": 1.5, "seed": 2**62}),
-    ("samples", "generation", {"num_samples": 2, "near": "3/1", "size": (20, 31), "tile": 12}),
+    ("samples", "generation", {"num_samples": 2, "near": "3/1", "size": (40, 31), "tile": 16}),
     ("samples", "generation", {"num_samples": 1, "size": (20, 31), "format": "tif"}),
     ("samples", "inpainting", {"num_samples": 1, "first": 7, "scale_h": 1.0}),
     ("retarget", "retarget", {"num_samples": 1, "scale_w": 2.0, "format": "jpg"}),
@@ -117,7 +117,7 @@ def test_settings_come_back_and_give_the_same_file(
     assert (found.drawing, values["first"], values["num_samples"]) == (name, 2, 1)
     again = draw(artist, key, {"task": found.task, "format": kind, **values}, tmp_path / "again")
     assert (tmp_path / "again" / f"{name}.{kind}").read_bytes() == file.read_bytes()
-    assert len(again.files) == 2 < len(first.files)
+    assert len(again.files) < len(first.files)
 
 
 def test_settings_of_given_pictures_are_names_and_checksums(artist_of: Any, tmp_path: Path) -> None:

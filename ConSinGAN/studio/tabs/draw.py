@@ -198,6 +198,8 @@ class Tab:
             if found.task not in suited:
                 raise UsageError(texts.NOT_HERE.format(task=found.task))
             values = asking.again(found.task, found.values, found.drawing)
+            if Path(path).suffix == ".tif":
+                values["format"] = "tif"
             shown = self._show(key, found.task, values)
         except ConSinGANError as error:
             return [*skipped, gr.skip(), gr.skip(), status(str(error), wrong=True)]
