@@ -33,13 +33,20 @@ class Worker:
         self._log = log
         self._asking = threading.Lock()
         self._process: subprocess.Popen | None = None
+        self._ended = False
 
     def __enter__(self) -> Worker:
         with self._asking:
             self._begin()  # torch is loaded while the page opens
+        threading.Thread(target=self._warm, daemon=True).start()
         return self
 
+    def _warm(self) -> None:
+        with contextlib.suppress(ConSinGANError):
+            self._ask("warm")
+
     def __exit__(self, *exception: object) -> None:
+        self._ended = True
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -73,6 +80,8 @@ class Worker:
                 line = process.stdout.readline()
             if not line:
                 process.kill()
+                if self._ended:
+                    raise ConSinGANError("the studio is ending")
                 raise ConSinGANError("this machine had no memory left for that; try less")
         found = json.loads(line)
         if "error" in found:
