@@ -15,8 +15,8 @@ import ConSinGAN
 import main_train
 from ConSinGAN import estimate, launch, modes, training
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.errors import UsageError
 from ConSinGAN.console import in_words
+from ConSinGAN.errors import UsageError
 from ConSinGAN.estimate import Speed, products, work
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.presets.draft import Draft

@@ -75,6 +75,11 @@ def starts(config: TrainConfig, task: str) -> dict[str, Any]:
     return {**STARTS, **defaults, **({"format": "mp4"} if moving else {})}
 
 
+def restored(config: TrainConfig, task: str) -> dict[str, Any]:
+    """What stands in the form beside restored settings: what a flag that is not there means."""
+    return dict(TASKS.load(task).defaults)
+
+
 def limits(config: TrainConfig) -> dict[str, tuple[float, float]]:
     """Where this model's options end before the options' own ends."""
     last = config.train_stages - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -70,6 +70,7 @@ class Result:
 class Order:
     """Something that is being drawn, or waits for it."""
 
+    begun: bool = False
     total: int | None = None
     done: int = 0
     what: str = ""
@@ -101,11 +102,15 @@ class Order:
 
 
 class Artist:
-    """Draws for everybody, one after the other, in one thread; keeps a few models open."""
+    """Draws for everybody, one after the other, in one thread; keeps a few models open.
+
+    Use as a context manager; afterwards nothing is drawn.
+    """
 
     def __init__(self, models: Models) -> None:
         self.models = models
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="artist")
+        self._orders: deque[Order] = deque(maxlen=100)  # the newest
         self._open: OrderedDict[tuple[Path, int], ImageModel] = OrderedDict()
 
     def run_config(self, key: object) -> TrainConfig:
@@ -119,6 +124,7 @@ class Artist:
         the session's own. What is wrong is known when the order is waited for.
         """
         order = Order()
+        self._orders.append(order)
         order._future = self._pool.submit(self._work, order, key, dict(flags), folder)
         return order
 
@@ -126,9 +132,14 @@ class Artist:
         """The flags with the model's, in the order of a command line."""
         return {"model_dir": shown(self.models.path(key)), **flags}
 
-    def close(self) -> None:
-        """Draw no more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def __enter__(self) -> Artist:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Draw no more: what is being drawn stops at the next picture."""
+        for order in self._orders:
+            order.cancel()
+        self._pool.shutdown(cancel_futures=True)
 
     def _work(self, order: Order, key: object, flags: dict[str, Any], folder: Path) -> Result:
         from ConSinGAN import hardware
@@ -136,6 +147,7 @@ class Artist:
         from ConSinGAN.tasks.writing import write_results
 
         order.tell("", 0, None)
+        order.begun = True
         try:
             flags = self.flags(key, flags)
             config, task = ask.configure(flags)

@@ -76,7 +76,7 @@ class Spec:
     def limits(self) -> str:
         """Its limits in words; empty without."""
         low, high = (None if end is None else f"{end:g}" for end in (self.low, self.high))
-        if self.as_text or self.kind is bool:
+        if self.as_text or self.kind is bool or self.choices:
             return ""
         if self.above is not None:
             return f"more than {self.above:g}" + (f", up to {high}" if high else "")
@@ -173,26 +173,29 @@ class Form:
             if len(spec.parts) == 1:
                 self.controls[name] = [self._control(spec, value, lone)]
             else:
-                with gr.Row(elem_classes="numbers"):
-                    self.controls[name] = [
-                        self._number(
-                            spec,
-                            one,
-                            f"{self._label(name)}: {self._part(part)}",
-                            elem_id=f"{self._id(name)}-{part.lower()}",
-                        )
-                        for part, one in zip(spec.parts, spec.shown(value), strict=True)
-                    ]
-                if not lone:
-                    gr.HTML(html.escape(self._about(spec)), elem_classes="about", padding=False)
+                self.controls[name] = self._numbers(spec, value, lone)
             note = gr.HTML("", visible=False, elem_id=f"{self._id(name)}-note", padding=False)
         self._boxes[name], self._notes[name] = box, note
+
+    def _numbers(self, spec: Spec, value: Any, lone: bool) -> list[Component]:
+        legend = html.escape(self._label(spec.name))
+        gr.HTML(f'<span class="legend">{legend}</span>', padding=False)
+        with gr.Row(elem_classes="numbers"):
+            controls = [
+                self._number(
+                    spec, one, self._part(part), elem_id=f"{self._id(spec.name)}-{part.lower()}"
+                )
+                for part, one in zip(spec.parts, spec.shown(value), strict=True)
+            ]  # fmt: skip
+        if not lone and (about := self._about(spec)):
+            gr.HTML(f'<span class="hint">{html.escape(about)}</span>', padding=False)
+        return controls
 
     def _control(self, spec: Spec, value: Any, lone: bool) -> Component:
         common: dict[str, Any] = {"label": self._label(spec.name), "interactive": True}
         common["elem_id"] = self._id(spec.name)
         if not lone:
-            common["info"] = html.escape(self._about(spec)) or None
+            common["info"] = self._about(spec) or None  # shown as text
         if spec.kind is bool:
             return gr.Checkbox(bool(value), **common)
         if spec.choices:
@@ -213,7 +216,7 @@ class Form:
 
     def _number(self, spec: Spec, value: Any, label: str, **more: Any) -> Component:
         return gr.Number(
-            value, label=label, precision=0 if spec.kind is int else None, min_width=80,
+            value, label=label, precision=0 if spec.kind is int else None, min_width=70,
             minimum=spec.low, maximum=spec.high, step=1 if spec.kind is int else 0.01,
             placeholder=self._label("automatic") if spec.default is None else None,
             interactive=True, **{k: v for k, v in more.items() if k != "interactive"},
@@ -232,7 +235,8 @@ class Form:
         return self.labels.get(part, part.lower())
 
     def _about(self, spec: Spec) -> str:
-        text, limits = self.helps.get(spec.name, spec.help), spec.limits()
+        text = self.helps.get(spec.name, spec.help)
+        limits = "" if spec.name in self.ranges else spec.limits()  # a slider shows its own
         text = text[:1].upper() + text[1:]
         return f"{text} ({limits})." if text and limits else text and f"{text}."
 

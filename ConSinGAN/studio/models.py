@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from ConSinGAN import saved
 from ConSinGAN.errors import UsageError
 
+SHEET = "sample_sheet.png"  # is there when a run is finished
 DEPTH = 3  # folders below the models folder in which run directories are looked for
+
+
+DATED = re.compile(
+    r"(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_\d\d_([a-z_]+?)_(?:train_depth|fine-tune).*"
+)
 
 
 class Models:
@@ -22,6 +29,19 @@ class Models:
         found = {self.id_of(path): path for path in self._find(self.folder, DEPTH)}
         newest = {key: (path / saved.CONFIG).stat().st_mtime for key, path in found.items()}
         return {key: found[key] for key in sorted(found, key=lambda key: -newest[key])}
+
+    def finished(self) -> dict[str, Path]:
+        """The run directories of finished models by id, the newest first."""
+        return {key: path for key, path in self.paths().items() if _is_finished(path)}
+
+    def title(self, path: Path) -> str:
+        """What a run directory is called in lists: its picture, what it is for, and when."""
+        name = path.relative_to(self.folder).as_posix()
+        found = DATED.fullmatch(path.name)
+        if found is None or path.parent == self.folder:
+            return name
+        year, month, day, hour, minute, mode = found.groups()
+        return f"{path.parent.name} · {mode} · {year}-{month}-{day} {hour}:{minute}"
 
     def id_of(self, path: Path) -> str:
         """The id of a run directory: its place below the models folder, unreadable."""
@@ -51,3 +71,8 @@ class Models:
             elif depth > 1:
                 found += self._find(path, depth - 1)
         return found
+
+
+def _is_finished(path: Path) -> bool:
+    """Whether a run directory looks like a finished model's; opening it tells for sure."""
+    return (path / SHEET).is_file() and not any(path.glob("checkpoint*"))

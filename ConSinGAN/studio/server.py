@@ -47,6 +47,7 @@ def serve(config: StudioConfig) -> None:
         temporary.folder() as folder,
         Worker(own / "worker.log") as worker,
         Trainings(own) as trainings,
+        Artist(Models(models)) as artist,
     ):
         os.environ["GRADIO_TEMP_DIR"] = str(folder / "gradio")  # read when Gradio is imported
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -54,11 +55,10 @@ def serve(config: StudioConfig) -> None:
 
         from ConSinGAN.studio.site import Site
 
-        listed = Models(models)
         # What is shown lies where Gradio serves files from, or it would be copied there, and stay.
         sessions = Sessions(folder / "gradio" / "sessions")
         pictures = Pictures(own / "pictures")
-        services = Studio(listed, sessions, trainings, worker, pictures, Artist(listed))
+        services = Studio(artist.models, sessions, trainings, worker, pictures, artist)
         site = Site(config, services, folder / "gradio")
         settings = uvicorn.Config(
             site.application, log_level="warning", timeout_graceful_shutdown=STOPPING, ws="none",

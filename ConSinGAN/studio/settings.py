@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ConSinGAN.atomic import checksum
 from ConSinGAN.errors import UsageError
 from ConSinGAN.evaluation import SCHEMA
 from ConSinGAN.options import check_value, parse_yaml
 
 if TYPE_CHECKING:
     from ConSinGAN.studio.models import Models
+
+__all__ = ["Settings", "as_values", "checksum", "read"]
 
 LARGEST = 2**18  # bytes of settings, of which there are usually 300
 FILE = 2**28  # bytes of a picture that carries some

@@ -31,8 +31,9 @@ FILM = "Animation"
 COMPARED = "Before and after"
 COMMAND = "As command line"
 COMMAND_INFO = "Gives the same files, to the byte, where the studio was started."
-COMMAND_FILES = "Gives the same files, to the byte, with these pictures beside it: {names}."
-RESTORE = "Drop a drawing here to have its settings back"
+COMMAND_FILES = "Gives the same files, to the byte, with the picture that it names beside it."
+RESTORE_TITLE = "Settings of a drawing"
+RESTORE = "A drawing, or its settings.yaml"
 RESTORED = "The settings of {name} are back. Draw gives the same file."
 RESTORED_FILES = "The settings of {name} are back. Add the picture {files}, then draw."
 CONTENT = "Picture to draw in this style"
@@ -44,6 +45,9 @@ STOPPED = "Stopped."
 DONE = "{num} in {seconds:.1f} seconds."
 CHOSEN = "Nothing is chosen. Click a picture."
 EMPTY = "What you draw appears here."
+NOT_HERE = "the file is of task {task}: go to Paint, and drop it there"
+NEEDS_CONTENT = "`content_img`: add the picture that shall be drawn in this style"
+WRONG = "Nothing was drawn."
 
 OPTIONS = {
     "num_samples": "How many",
@@ -69,13 +73,13 @@ OPTIONS = {
     "window": "Only a part",
     "format": "File format",
     "seed": "Seed",
-    "automatic": "automatic",
-    "H": "height", "W": "width", "TOP": "top", "LEFT": "left", "RIGHT": "right", "BOTTOM": "bottom",
+    "automatic": "auto",
+    "H": "Height", "W": "Width", "TOP": "Top", "LEFT": "Left", "RIGHT": "Right", "BOTTOM": "Bottom",
 }  # fmt: skip
 OPTION_HELPS = {
     "num_samples": "Pictures to draw",
     "first": "Each number of a seed is one picture, whatever else is drawn",
-    "size": "Empty: as the picture is",
+    "size": "Empty: as large as the picture",
     "scale_h": "Empty in both: at four sizes",
     "scale_w": "",
     "start_scale": "0 gives new layouts, more gives variations of the picture",
