@@ -33,13 +33,18 @@ class Worker:
         self._log = log
         self._asking = threading.Lock()
         self._process: subprocess.Popen | None = None
-        self._ended = False
+        self._ended = self._warmed = False
 
     def __enter__(self) -> Worker:
         with self._asking:
             self._begin()  # torch is loaded while the page opens
-        threading.Thread(target=self._warm, daemon=True).start()
         return self
+
+    def warm(self) -> None:
+        """Let the machine be measured, once; returns at once."""
+        if not self._warmed:
+            self._warmed = True
+            threading.Thread(target=self._warm, daemon=True).start()
 
     def _warm(self) -> None:
         with contextlib.suppress(ConSinGANError):

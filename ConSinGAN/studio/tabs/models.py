@@ -35,12 +35,13 @@ class Models:
                 )  # fmt: skip
                 self.none = gr.HTML(visible=False, padding=False, elem_id="models-none")
                 self.gallery = gr.Gallery(
-                    label=texts.MODELS, columns=3, allow_preview=False, object_fit="cover",
-                    interactive=False, buttons=[], elem_id="models-gallery", height="auto",
+                    label=texts.MODELS, show_label=False, columns=3, allow_preview=False,
+                    object_fit="cover", interactive=False, buttons=[], fit_columns=False,
+                    elem_id="models-gallery", height="auto",
                 )  # fmt: skip
-                self.file = gr.File(
-                    label=texts.OPEN_ZIP, file_types=[".zip"], elem_id="models-open", height=110,
-                )  # fmt: skip
+                self.file = gr.UploadButton(
+                    texts.OPEN_ZIP, file_types=[".zip"], elem_id="models-open"
+                )
                 self.file_note = gr.HTML(visible=False, padding=False, elem_id="models-open-note")
             with gr.Column(scale=7, min_width=360):
                 self._details()
@@ -107,9 +108,9 @@ class Models:
         self.pack.click(self._pack, [chosen], [self.zip, self.note]).success(
             None, None, None, js=CLICK
         )
-        self.file.upload(
-            self._open, [self.file], [self.file, self.file_note, chosen], preprocess=False
-        ).then(*listing, **quiet)
+        self.file.upload(self._open, [self.file], [self.file_note, chosen], preprocess=False).then(
+            *listing, **quiet
+        )
 
     # The gallery ------------------------------------------------------------------------------
 
@@ -216,13 +217,13 @@ class Models:
         try:
             upload = uploads.taken(value, self.studio.sessions.uploads)
             if upload is None:
-                return [gr.skip(), _note(), gr.skip()]
+                return [_note(), gr.skip()]
             key = self.studio.models.open(
                 upload.path, self.studio.trainings.folder, self.studio.worker.check_model
             )
         except ConSinGANError as error:
-            return [None, _note(error), gr.skip()]
-        return [None, _note(), key]
+            return [_note(error), gr.skip()]
+        return [_note(), key]
 
 
 def _mode(entry: Entry) -> str:

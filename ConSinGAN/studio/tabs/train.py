@@ -167,6 +167,7 @@ class Train:
         self.use.click(self._use, [self.selected], [self.page.chosen, self.page.tabs], **raw)
         self.clock.tick(*look, **raw)
         self.page.blocks.load(*look, **raw)
+        self.page.blocks.load(self.studio.worker.warm, None, None, **raw)
         self.page.blocks.load(
             lambda: self.form.show(None, {"train_mode": first}, modes.get(first).defaults), None,
             self.form.outputs, **raw,
