@@ -19,7 +19,7 @@ def make_page(studio: Studio) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             page = Page(blocks, tabs, chosen)
             for name, module in TABS.items():
-                with gr.Tab(texts.TAB_NAMES[name], id=name):
+                with gr.Tab(texts.TAB_NAMES[name], id=name) as page.places[name]:
                     module.build(studio, page)
 
         def ended(request: gr.Request) -> None:

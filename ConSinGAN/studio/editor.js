@@ -26,6 +26,10 @@ function begin(picture) {
   const most = Math.max(4, Math.round(Math.max(width, height) / 3));
   $("size").max = most;
   $("size").value = Math.max(2, Math.round(Math.max(width, height) / 14));
+  const ratio = width / height; // small pictures are enlarged, to be painted on
+  view.style.width = `min(100%, calc(66vh * ${ratio}), ${Math.max(width, 640)}px)`;
+  view.style.aspectRatio = String(ratio);
+  view.classList.toggle("small", width < 200);
   empty.hidden = true;
   view.hidden = false;
   for (const part of element.querySelectorAll("[data-needs]")) part.disabled = false;

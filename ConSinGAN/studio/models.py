@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+import secrets
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from ConSinGAN import saved
+from ConSinGAN import lock, saved
 from ConSinGAN.errors import UsageError
+from ConSinGAN.studio import archives
 
 SHEET = "sample_sheet.png"  # is there when a run is finished
 DEPTH = 3  # folders below the models folder in which run directories are looked for
@@ -54,6 +59,40 @@ class Models:
         if found is None:
             raise UsageError("the model is not there any more; choose another one")
         return found
+
+    def delete(self, key: object, own: Path) -> None:
+        """Remove a run directory. own: the studio's folder, where it goes first, in one step.
+
+        Raises UsageError if it is not there or is in use.
+        """
+        path = self.path(key)
+        if lock.is_held(path):
+            raise UsageError("somebody is training this model right now")
+        trash = own / "trash" / secrets.token_hex(8)
+        try:
+            trash.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(trash)
+        except OSError as error:
+            raise UsageError(f"it cannot be deleted: {error.strerror}") from error
+        shutil.rmtree(trash, ignore_errors=True)
+        for folder in (path.parent, trash.parent):
+            with contextlib.suppress(OSError):  # not empty
+                if folder != self.folder:
+                    folder.rmdir()
+
+    def pack(self, key: object, folder: Path) -> Path:
+        """Write a run as a ZIP file into a folder. Raises UsageError if it is not there."""
+        path = self.path(key)
+        target = folder / f"{path.parent.name}_{path.name}"[:150]
+        target = target.with_name(f"{target.name}.zip")
+        for left in folder.glob("*.zip"):  # those before it are not asked for any more
+            left.unlink(missing_ok=True)
+        archives.pack(path, target)
+        return target
+
+    def open(self, file: Path, own: Path, check: Callable[[Path], None]) -> str:
+        """Take a run from a ZIP file in; its id. Raises UsageError if anything is odd about it."""
+        return self.id_of(archives.unpack(file, self.folder, own, check))
 
     def _find(self, folder: Path, depth: int) -> list[Path]:
         """Neither links nor hidden folders are followed."""

@@ -20,8 +20,9 @@ from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import ConSinGANError, describe
 from ConSinGAN.registry import PRESETS
 
-# Options that do not change how long an iteration of a certain size takes.
-SAME_SPEED = ("run", "pyramid", "watching")
+# Sections of options that do not change how quick a machine is at products; how many an iteration
+# takes is counted.
+SAME_SPEED = ("run", "pyramid", "watching", "training", "mode")
 
 
 class Planner:
@@ -38,15 +39,15 @@ class Planner:
         from ConSinGAN import beginning, hardware
         from ConSinGAN.pyramid import sizes_of
 
-        config, preset = self._configure(flags)
-        device, config = beginning.prepare_device(config)
+        full, config, preset = self._configure(flags)
+        device, full = beginning.prepare_device(full)
         pictures = beginning.read_pictures(config)
         beginning.check_memory(config, pictures.reals, device)
         mode = modes.get(config.train_mode)
         sizes = mode.trained_sizes(sizes_of(pictures.reals), config)
-        dtype = hardware.select_precision(config.precision, device)
+        dtype = hardware.select_precision(full.precision, device)
         first = len(sizes) - 1 if config.fine_tune else 0
-        seconds = self._speed(config, device, dtype).seconds(config, sizes, first)
+        seconds = self._speed(full, device, dtype).seconds(config, sizes, first)
         height, width = sizes_of(pictures.reals)[-1]
         return {
             "seconds": seconds, "size": [width, height], "stages": config.train_stages,
@@ -69,12 +70,25 @@ class Planner:
             images.save_image(picture, shown)
         return {}
 
-    def _configure(self, flags: Mapping[str, Any]) -> tuple[TrainConfig, dict[str, Any]]:
-        """As `launch.configure`, but the machine is measured once; and what the preset chose."""
+    def warm(self) -> dict[str, Any]:
+        """Measure the machine for most modes' networks, while it does nothing else."""
+        from ConSinGAN import beginning, hardware
+
+        device, config = beginning.prepare_device(launch.configure({}))
+        self._speed(config, device, hardware.select_precision(config.precision, device))
+        return {}
+
+    def _configure(
+        self, flags: Mapping[str, Any]
+    ) -> tuple[TrainConfig, TrainConfig, dict[str, Any]]:
+        """As `launch.configure`, but the machine is measured once.
+
+        First without the preset, then with it, then what the preset has chosen.
+        """
         plain = {name: value for name, value in flags.items() if name != "preset"}
         config = launch.configure(plain)
         if flags.get("preset") is None:
-            return config, {}
+            return config, config, {}
         seeded = plain | {"manualSeed": config.manualSeed}
         preset = PRESETS.load(flags["preset"])()
 
@@ -82,13 +96,13 @@ class Planner:
             return launch.resolve(seeded, preset=values)
 
         values = preset.choose(with_preset, self._speed)
-        return with_preset(values), dict(values)
+        return config, with_preset(values), dict(values)
 
     def _speed(self, config: TrainConfig, device: Any, dtype: Any) -> Any:
         from ConSinGAN import estimate
 
         sections = SCHEMA.sections(config)
-        key = repr([v for k, v in sections.items() if k not in SAME_SPEED] + [config.train_mode])
+        key = repr([value for name, value in sections.items() if name not in SAME_SPEED])
         if key not in self._speeds:
             self._speeds[key] = estimate.measure(config, device, dtype)
         return self._speeds[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ConSinGAN.studio.drawing import Artist
@@ -33,9 +33,10 @@ class Page:
     """What tabs share of a page.
 
     chosen: holds the id of the chosen model, "" for none. tabs: `gr.Tabs(selected=...)` of one of
-    the tabs' ids, as an event's output, turns to it.
+    the tabs' ids, as an event's output, turns to it. places: the tabs by id, for their `select`.
     """
 
     blocks: gr.Blocks
     tabs: gr.Tabs
     chosen: gr.State
+    places: dict[str, gr.Tab] = field(default_factory=dict)

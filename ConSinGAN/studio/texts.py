@@ -160,6 +160,7 @@ PLANNING = "{name} · …"
 PLAN = "{name} · about {time}"
 PLAN_INFO = "{width}x{height} pixels, {stages} stages of {niter} iterations."
 START = "Start training"
+CHECKING = "Checking …"
 TRAIN_OPTIONS = "More options"
 NO_TRAININGS = "What you train appears here: previews while it learns, and the finished sheet."
 QUEUE = "Trainings"
@@ -180,8 +181,8 @@ GO_ON = "Go on"
 FORGET = "Remove from this list"
 USE = "Draw with it"
 LOSSES = {
-    "real": "Critic, real", "fake": "Critic, drawn", "gradient_penalty": "Gradient penalty",
-    "reconstruction": "Reconstruction",
+    "real": "Critic, real", "fake": "Critic, drawn", "gradient": "Gradient",
+    "penalty": "Penalty", "reconstruction": "Reconstruction", "adversarial": "Generator",
 }  # fmt: skip
 TRAIN_OPTION_LABELS = {
     "manualSeed": "Seed", "nfc": "Filters", "num_layer": "Layers per stage",
@@ -195,4 +196,27 @@ TRAIN_OPTION_LABELS = {
     "pyramid": "Size and stages", "networks": "Networks", "training": "Training",
     "device": "Device", "watching": "Previews", "run": "Picture and seed",
     "automatic": "automatic",
+}  # fmt: skip
+
+# Models -------------------------------------------------------------------------------------------
+
+MODELS = "Models"
+SEARCH = "Search"
+SEARCH_HINT = "Name, mode or date"
+NO_MATCH = "No model is like that."
+NO_MODELS_YET = "There are no models yet. Train one, or open one from a ZIP file."
+CHOOSE_MODEL = "Choose a model to see its sheet and details."
+OPEN_ZIP = "Open a model from a ZIP file"
+ZIP = "Download as ZIP"
+DELETE = "Delete …"
+SURE = "Delete {title} for ever?"
+DELETE_REALLY = "Yes, delete it"
+KEEP = "Keep it"
+BUSY = "It is in the queue of trainings. Stop it there first."
+SHEET = "The finished model at a glance"
+FINISHED, UNFINISHED = "finished", "not finished"
+FACTS = {
+    "mode": "Mode", "state": "State", "size": "Pixels", "stages": "Stages",
+    "iterations": "Iterations per stage", "seed": "Seed", "date": "Date", "bytes": "On disk",
+    "sliced_wasserstein": "Sliced Wasserstein", "pixel_diversity": "Diversity",
 }  # fmt: skip

@@ -33,6 +33,7 @@ class Trainings:
 
     def __init__(self, folder: Path) -> None:
         """folder: for the studio's own files, in the models folder."""
+        self.folder = folder
         self._jobs = Jobs(folder / "jobs")
         self._changing = threading.RLock()
         self._child: subprocess.Popen | None = None

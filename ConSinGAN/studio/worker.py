@@ -33,13 +33,25 @@ class Worker:
         self._log = log
         self._asking = threading.Lock()
         self._process: subprocess.Popen | None = None
+        self._ended = self._warmed = False
 
     def __enter__(self) -> Worker:
         with self._asking:
             self._begin()  # torch is loaded while the page opens
         return self
 
+    def warm(self) -> None:
+        """Let the machine be measured, once; returns at once."""
+        if not self._warmed:
+            self._warmed = True
+            threading.Thread(target=self._warm, daemon=True).start()
+
+    def _warm(self) -> None:
+        with contextlib.suppress(ConSinGANError):
+            self._ask("warm")
+
     def __exit__(self, *exception: object) -> None:
+        self._ended = True
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -73,6 +85,8 @@ class Worker:
                 line = process.stdout.readline()
             if not line:
                 process.kill()
+                if self._ended:
+                    raise ConSinGANError("the studio is ending")
                 raise ConSinGANError("this machine had no memory left for that; try less")
         found = json.loads(line)
         if "error" in found:

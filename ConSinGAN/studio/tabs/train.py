@@ -45,9 +45,9 @@ class Train:
         self.dropped, self.selected = gr.State({}), gr.State("")
         self.defaults, self.seen = gr.State({}), gr.State({})
         with gr.Row(equal_height=False, elem_classes="sides"):
-            with gr.Column(scale=5, min_width=360):
-                self._ask()
             with gr.Column(scale=6, min_width=360):
+                self._ask()
+            with gr.Column(scale=7, min_width=360):
                 self._show()
         self._connect()
 
@@ -55,7 +55,7 @@ class Train:
 
     def _ask(self) -> None:
         first = modes.names()[0]
-        self.picture = self._drop(texts.PICTURE, texts.DROP, "train-picture", 260)
+        self.picture = self._drop(texts.PICTURE, texts.DROP, "train-picture", 230)
         self.note = gr.HTML(visible=False, padding=False, elem_id="train-picture-note")
         self.mode = gr.Radio(
             [(texts.MODES.get(name, name), name) for name in modes.names()], value=first,
@@ -116,6 +116,7 @@ class Train:
 
     def _connect(self) -> None:
         raw: dict[str, Any] = {"preprocess": False, "show_progress": "hidden"}
+        first = modes.names()[0]
         planning = [self.effort, *self.form.outputs, self.defaults]
         asked = [self.dropped, self.mode, self.effort, self.defaults, *self.form.inputs]
         for name, drop, note in [
@@ -145,8 +146,12 @@ class Train:
         self.panel = panel
         look = (self._look, [self.selected, self.seen], panel)
         self.start.click(
+            lambda: gr.update(value=texts.CHECKING, interactive=False), None, [self.start], **raw
+        ).then(
             self._start, asked, [self.selected, self.seen, *notes], concurrency_limit=4, **raw
-        ).then(*look, **raw)
+        ).then(
+            lambda: gr.update(value=texts.START, interactive=True), None, [self.start], **raw
+        ).then(*look, **raw)  # fmt: skip
         for button, deed in (
             (self.stop, self.studio.trainings.stop),
             (self.go_on, self.studio.trainings.go_on),
@@ -162,6 +167,11 @@ class Train:
         self.use.click(self._use, [self.selected], [self.page.chosen, self.page.tabs], **raw)
         self.clock.tick(*look, **raw)
         self.page.blocks.load(*look, **raw)
+        self.page.blocks.load(self.studio.worker.warm, None, None, **raw)
+        self.page.blocks.load(
+            lambda: self.form.show(None, {"train_mode": first}, modes.get(first).defaults), None,
+            self.form.outputs, **raw,
+        )  # fmt: skip
 
     def _received(self, name: str) -> Any:
         """What happens when a picture is dropped, or taken away."""
