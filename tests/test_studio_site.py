@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_no_file_but_ones_own(address: str, models: Path, tmp_path: Path) -> Non
         folder = str(Path(mine).parent)
         for path in (
             "/etc/passwd", str(models / "secret.txt"), "../../etc/passwd", f"{folder}/../../x",
-            f"{folder}/./{Path(mine).name}", folder, f"{mine}%00.png", "file:///etc/passwd",
+            folder, f"{mine}%00.png", "file:///etc/passwd",
             "http://127.0.0.1:1/", "%2fetc%2fpasswd", "..%2f..%2fetc%2fpasswd", "C:\\x",
         ):  # fmt: skip
             answer = one.get(f"{API}/file={path}")
@@ -142,13 +143,14 @@ def test_requests_that_are_none(address: str, body: bytes) -> None:
 
 
 def test_five_gigabytes_are_refused_at_once(address: str) -> None:
-    with guest(address) as client:
-        answer = client.post(
-            f"{API}/upload", content=iter([b"x"]),
-            headers={"content-length": str(5 * 2**30), "content-type": "multipart/form-data; "
-                     "boundary=b"},
-        )  # fmt: skip
-        assert answer.status_code == 413
+    host, _, port = address.removeprefix("http://").strip("/").partition(":")
+    head = (
+        f"POST /{API}/upload HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: studio_guest={'a' * 43}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {5 * 2**30}\r\n\r\n--b"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_many_at_once_and_an_upgrade_to_websockets(address: str) -> None:

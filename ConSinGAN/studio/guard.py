@@ -27,7 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 API = "/gradio_api/"
 OPEN = re.compile(  # the ways that the page needs; all others are closed
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|logout|login_check)/?"
-    r"|/(assets|static|svelte)/[\w./@+-]+"
+    r"|/(assets|static|svelte)/(?!.*\.\.)[\w./@+-]+"
     r"|/gradio_api/((login_check|user|token|app_id|startup-events|reset|cancel|theme\.css)/?"
     r"|upload|upload_progress|queue/(join|data)|component_server|heartbeat/\w+|file=.+)"
 )
@@ -152,7 +152,10 @@ class Guard:
             return receive
         body, receive = await _body_of(receive)
         try:
-            texts = list(_texts(json.loads(body)))
+            asked = json.loads(body)
+            texts = list(_texts(asked))
+            if not isinstance(asked, dict):
+                raise ValueError("no object")
         except (ValueError, RecursionError):
             raise Refused(400, "this is no request of the page") from None
         for key, text in texts:

@@ -70,6 +70,10 @@ class Planner:
             images.save_image(picture, shown)
         return {}
 
+    def awake(self) -> dict[str, Any]:
+        """Be there."""
+        return {}
+
     def warm(self) -> dict[str, Any]:
         """Measure the machine for most modes' networks, while it does nothing else."""
         from ConSinGAN import beginning, hardware

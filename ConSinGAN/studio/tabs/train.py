@@ -123,10 +123,9 @@ class Train:
             ("input_name", self.picture, self.note),
             *((n, file, self.file_notes[n]) for n, (_, file) in self.files.items()),
         ]:
-            gr.on(
-                [drop.upload, drop.clear], self._received(name), [drop, self.dropped],
-                [drop, self.dropped, note], **raw,
-            ).then(self._plan, asked, planning, trigger_mode="always_last", **raw)  # fmt: skip
+            self._when_dropped(name, drop, note).then(
+                self._plan, asked, planning, trigger_mode="always_last", **raw
+            )
         boxes = [box for box, _ in self.files.values()]
         self.mode.change(
             self._choose_mode, [self.mode, self.effort], [self.about, *boxes, self.effort], **raw
@@ -173,23 +172,34 @@ class Train:
             self.form.outputs, **raw,
         )  # fmt: skip
 
-    def _received(self, name: str) -> Any:
-        """What happens when a picture is dropped, or taken away."""
+    def _when_dropped(self, name: str, drop: gr.Image, note: gr.HTML) -> Any:
+        """Take note of a picture that is dropped, or taken away; then look whether it is one."""
 
-        def received(value: Any, dropped: dict[str, Upload], request: gr.Request) -> list[Any]:
+        def received(value: Any, dropped: dict[str, Upload]) -> list[Any]:
             rest = {key: upload for key, upload in dropped.items() if key != name}
             try:
                 upload = uploads.taken(value, self.studio.sessions.uploads)
-                if upload is None:
-                    return [gr.skip(), rest, _note()]
-                shown = None if upload.is_shown else self.studio.sessions.of(request) / "shown.png"
+            except ConSinGANError as error:
+                return [rest, _note(self._sentence(error, {}))]
+            return [rest if upload is None else {**rest, name: upload}, _note()]
+
+        def check(dropped: dict[str, Upload], request: gr.Request) -> list[Any]:
+            upload = dropped.get(name)
+            if upload is None:
+                return [gr.skip(), gr.skip(), gr.skip()]
+            folder = self.studio.sessions.of(request)
+            shown = None if upload.is_shown else folder / f"{name}-{upload.path.parent.name}.png"
+            try:
                 self.studio.worker.check_picture(upload.path, shown)
             except ConSinGANError as error:
+                rest = {key: other for key, other in dropped.items() if key != name}
                 return [None, rest, _note(self._sentence(error, dropped))]
-            image = gr.skip() if shown is None else str(shown)
-            return [image, {**rest, name: upload}, _note()]
+            return [gr.skip() if shown is None else str(shown), gr.skip(), gr.skip()]
 
-        return received
+        raw: dict[str, Any] = {"preprocess": False, "show_progress": "hidden"}
+        return gr.on(
+            [drop.upload, drop.clear], received, [drop, self.dropped], [self.dropped, note], **raw
+        ).then(check, [self.dropped], [drop, self.dropped, note], **raw)
 
     def _choose_mode(self, mode: Any, effort: Any) -> list[Any]:
         mode = mode if mode in modes.names() else modes.names()[0]
