@@ -56,6 +56,10 @@ class Worker:
             found["seconds"], (width, height), found["stages"], found["niter"], found["preset"]
         )
 
+    def check(self, flags: dict[str, Any]) -> None:
+        """Raise UsageError if such a training cannot begin; quicker than `plan`."""
+        self._quick.ask("check", flags=flags)
+
     def check_model(self, path: Path) -> None:
         """Raise UsageError if this is no whole, finished model."""
         self._quick.ask("model", path=str(path))

@@ -20,7 +20,6 @@ from ConSinGAN.studio.uploads import Upload
 BEAT = 1.0  # seconds between looks at the training
 # Options that the page has controls of its own for, or that make no sense on it.
 BESIDE = ("train_mode", "fine_tune", "compile", "max_megapixels", "frame")
-PREVIEWS = 12  # of a stage, unless previews were asked for otherwise
 FIRST = (RUNNING, INTERRUPTED, WAITING, FAILED, STOPPED, DONE)  # which training is shown at first
 
 
@@ -281,10 +280,9 @@ class Train:
             typed = self.form.typed(values, chosen, defaults or modes.get(mode).defaults)
             flags = self._with(self._flags(dropped, mode, typed), effort)
             launch.configure({k: v for k, v in flags.items() if k != "preset"})
-            plan = self.studio.worker.plan(flags)
+            self.studio.worker.check(flags)
             for name in [name for name in dropped if name in flags]:
                 flags[name] = str(self.studio.pictures.keep(dropped[name]))
-            flags.setdefault("preview_every", max(1, plan.niter // PREVIEWS))
             job = self.studio.trainings.add(dropped["input_name"].stem, mode, effort, flags)
         except ConSinGANError as error:
             text, option = self._sentence(error, dropped), error.option or ""
