@@ -98,7 +98,7 @@ class Train:
         self.sheet = gr.Image(
             visible=False, interactive=False, show_label=False, elem_id="train-sheet",
             buttons=["fullscreen"], type="filepath", container=False,
-            alt_text=texts.WAS_DONE,
+            alt_text=texts.DRAWN,
         )  # fmt: skip
         self.curves = gr.HTML(visible=False, padding=False, elem_id="train-curves")
         self.queue = gr.Radio(
@@ -335,11 +335,13 @@ class Train:
         job = next((one for one in jobs if one.id == selected), None) or _first(jobs)
         now: dict[str, Any] = {"none": job is None, "queue": [], "key": job.id if job else ""}
         if job is not None:
-            now["heading"] = training_view.heading(job, trainings)
+            now["heading"] = training_view.heading(job, trainings, jobs)
             now["curves"] = training_view.losses(job)
             path = training_view.preview(job)
             now["sheet"] = (str(path), path.stat().st_mtime_ns) if path is not None else None
-            now["queue"] = [(training_view.row(one, trainings), one.id) for one in reversed(jobs)]
+            now["queue"] = [
+                (training_view.row(one, trainings, jobs), one.id) for one in reversed(jobs)
+            ]
             now["state"] = "stopping" if trainings.is_stopping(job) else job.state
         update = {key: value for key, value in now.items() if seen.get(key, _NEVER) != value}
 
