@@ -6,6 +6,39 @@ TITLE = "ConSinGAN studio"
 TAGLINE = "Models of one picture"
 TAB_NAMES = {"train": "Train", "models": "Models", "draw": "Draw", "paint": "Paint"}
 
+# Paint --------------------------------------------------------------------------------------------
+
+EDITOR = {
+    "tools": "Picture and mask", "open": "Open a picture", "add": "Add an object",
+    "close": "Close the picture", "undo": "Undo", "invert": "Invert mask", "clear": "Clear mask",
+    "brush": "Brush", "eraser": "Eraser", "move": "Move object", "target": "What the brush paints",
+    "mask": "Mask", "colour": "Colour", "size": "Size", "pick": "Colour", "wipe": "Clear paint",
+    "x": "Left", "y": "Top", "scale": "Size, %", "remove": "Remove object",
+    "auto": "What is added or painted is in the mask", "shown": "Show the mask",
+    "view": "The picture: arrow keys move, space paints", "masked": "in the mask:",
+    "empty": "Drop or paste a picture here, or open one. Another one is added as an object.",
+    "unreadable": "The browser cannot read this file as a picture.",
+}  # fmt: skip
+PAINT_TASK = "What to do"
+FILL = "Fill a hole"
+FILL_ABOUT = "Trains a new model on the picture, which never looks at what is masked, and fills it."
+MODEL_PICTURE = "Start from the model's picture"
+FINE_TUNE = "Fine-tune the model on this picture first"
+FINE_TUNE_INFO = "A short training: better, and slower. It goes on if this page is closed."
+ITERATIONS = "Iterations per stage"
+EFFORT_OF_FILL = "How much effort?"
+RUN = "Run"
+TO_DRAW = "Go to Draw"
+FOR_DRAW = "This model needs no picture to work on. Choose another one, or go to Draw."
+NO_PICTURE = "open a picture first, or start from the model's"
+NEEDS_MASK = "`mask`: paint what shall be drawn anew"
+OTHER_SIZE = "the mask is not of the picture's size; open the picture again"
+TOO_LARGE = "the picture is too large"
+TRAINING = "Training: {text} …"
+TRAINING_WAITS = "Training: waits for those before it …"
+TRAINING_ENDED = "the training ended without a model; see Train"
+PAINTED_FILES = "Picture and mask"
+
 # Draw ---------------------------------------------------------------------------------------------
 
 MODEL = "Model"

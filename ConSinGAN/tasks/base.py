@@ -55,6 +55,7 @@ class Task(ABC):
     # that show before and after.
     references: ClassVar[tuple[str, ...]] = ("reconstruction", "real_image")
     compared: ClassVar[tuple[str, str] | None] = None
+    paints: ClassVar[bool] = False  # whether colours are painted on the picture that it is given
     reads_picture: ClassVar[bool] = False  # whether it is given one, of which --frame can be told
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:

@@ -29,6 +29,7 @@ class Paint(Task):
     summary = "turns a painting in few colours into a picture like the training picture"
     compared = ("painting_", "painted_")
     reads_picture = True
+    paints = True
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
         if mode.default_task == self.name:
