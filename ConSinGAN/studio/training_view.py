@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ConSinGAN.studio.jobs import DONE, FAILED, INTERRUPTED, RUNNING, STOPPED, W
 from ConSinGAN.studio.trainings import Trainings
 
 SHEET = "sample_sheet.png"
+KEPT = re.compile(r"/[^\"'`]*?/pictures/[0-9a-f]{16}/")  # where `uploads.Pictures` keeps a file
 
 
 def state_of(job: Job, trainings: Trainings, jobs: Sequence[Job]) -> str:
@@ -76,8 +78,7 @@ def _sentence(job: Job, progress: dict[str, Any]) -> str:
 
 def sentence(message: str) -> str:
     """A message of the toolkit as a sentence: options by their names, no path of this machine."""
-    text = OPTION.sub(r"\1", message)
-    text = text.removeprefix("input_name ")
+    text = KEPT.sub("", OPTION.sub(r"\1", message)).removeprefix("input_name ")
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") or not text else ".")
 
 

@@ -363,7 +363,7 @@ class Train:
             gr.update(choices=queue, value=now["key"], visible=len(queue) > 0)
             if "queue" in update or "key" in update
             else gr.skip(),
-            now["key"],
+            gr.skip() if now["key"] == selected else now["key"],  # or it would undo a choice
             now,
         ]
 
