@@ -66,7 +66,7 @@ def test_checks_tell_what_is_wrong_without_timing(
             with pytest.raises(UsageError) as caught:
                 planner.check({**bad, **preset})
             assert caught.value.option == option
-    with pytest.raises(UsageError, match="no run directory|not a run"):
+    with pytest.raises(UsageError, match=r"no run directory|not a run"):
         planner.model(str(tmp_path))
     assert measured == []
 
