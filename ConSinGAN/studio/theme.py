@@ -47,3 +47,8 @@ def make_css() -> str:
         )
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     return "\n".join([style, *rules])
+
+
+def make_head() -> str:
+    """What the page's head gets: its own script."""
+    return f"<script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>"
