@@ -318,11 +318,12 @@ class Form:
     def show(
         self, values: Mapping[str, Any] | None = None, chosen: Mapping[str, Any] | None = None,
         defaults: Mapping[str, Any] | None = None,
-        limits: Mapping[str, tuple[float, float]] | None = None,
+        limits: Mapping[str, tuple[float, float]] | None = None, keep: Sequence[str] = (),
     ) -> list[Any]:  # fmt: skip
         """Updates of `outputs`: these values, defaults for all others, the chosen's options alone.
 
-        limits: lowest and highest values, where they are narrower than an option's own.
+        limits: lowest and highest values, where they are narrower than an option's own. keep:
+        options whose controls stay as they are.
         """
         there = {**(defaults or {}), **(values or {})}
         updates: list[Any] = []
@@ -333,7 +334,7 @@ class Form:
                 update: dict[str, Any] = {"value": one}
                 if ends is not None and isinstance(control, gr.Slider | gr.Number):
                     update |= {"minimum": ends[0], "maximum": ends[1]}
-                updates.append(gr.update(**update))
+                updates.append(gr.skip() if name in keep else gr.update(**update))
         shown = [value for option in self.specs for value in self._shown(option, there)]
         return [*updates, *self.show_chosen(shown, chosen)]
 

@@ -162,7 +162,8 @@ class Tab:
     def _show_form(self, key: str, task: str, values: Mapping[str, Any]) -> list[Any]:
         config = self.studio.artist.run_config(key)
         begun = asking.starts(config, task) if not values else asking.restored(config, task)
-        return self.form.show(values, {"task": task}, begun, asking.limits(config))
+        keep = () if values else ("seed",)
+        return self.form.show(values, {"task": task}, begun, asking.limits(config), keep)
 
     def show_task(self, key: str, task: str) -> list[Any]:
         """Another task was chosen."""
