@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -19,11 +20,16 @@ PATIENCE = 120.0  # seconds; machines may be slow
 
 
 def begin(models: Path, *flags: object) -> tuple[subprocess.Popen, str]:
-    """Start a studio on a models folder; its process, and its address once it answers."""
+    """Start a studio on a models folder; its process, and its address once it answers.
+
+    Temporary files are beside that folder, not around it: then Gradio would show all that is in it.
+    """
+    temporary = models.parent / "temporary"
+    temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "ConSinGAN.studio", "--no-browser", "--models", str(models),
          *map(str, flags)],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"TMPDIR": str(temporary)}, cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()

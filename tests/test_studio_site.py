@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_no_file_but_ones_own(address: str, models: Path, tmp_path: Path) -> Non
         folder = str(Path(mine).parent)
         for path in (
             "/etc/passwd", str(models / "secret.txt"), "../../etc/passwd", f"{folder}/../../x",
-            f"{folder}/./{Path(mine).name}", folder, f"{mine}%00.png", "file:///etc/passwd",
+            folder, f"{mine}%00.png", "file:///etc/passwd",
             "http://127.0.0.1:1/", "%2fetc%2fpasswd", "..%2f..%2fetc%2fpasswd", "C:\\x",
         ):  # fmt: skip
             answer = one.get(f"{API}/file={path}")
@@ -142,13 +143,14 @@ def test_requests_that_are_none(address: str, body: bytes) -> None:
 
 
 def test_five_gigabytes_are_refused_at_once(address: str) -> None:
-    with guest(address) as client:
-        answer = client.post(
-            f"{API}/upload", content=iter([b"x"]),
-            headers={"content-length": str(5 * 2**30), "content-type": "multipart/form-data; "
-                     "boundary=b"},
-        )  # fmt: skip
-        assert answer.status_code == 413
+    host, _, port = address.removeprefix("http://").strip("/").partition(":")
+    head = (
+        f"POST /{API}/upload HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: studio_guest={'a' * 43}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {5 * 2**30}\r\n\r\n--b"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_many_at_once_and_an_upgrade_to_websockets(address: str) -> None:
@@ -185,21 +187,32 @@ def test_with_a_password(tmp_path: Path) -> None:
 # The parts by themselves --------------------------------------------------------------------------
 
 
-def test_bodies_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def plain(scope: Any, receive: Any, send: Any) -> None:
+    """An application that reads all that comes."""
+    while (await receive())["more_body"]:
+        pass
+
+
+async def catching(scope: Any, receive: Any, send: Any) -> None:
+    """One that says so when something goes wrong, as Starlette does."""
+    try:
+        await plain(scope, receive, send)
+    except Exception:
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"oh"})
+        raise
+
+
+@pytest.mark.parametrize("app", [plain, catching])
+def test_bodies_are_counted(app: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever they say of their length."""
     monkeypatch.setattr(guard, "MAX_UPLOAD", 1000)
     monkeypatch.setattr(guard, "ABOVE", 10)
-    read = 0
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        nonlocal read
-        while True:
-            message = await receive()
-            read += len(message["body"])
-            if not message["more_body"]:
-                return
+    handed = 0
 
     async def receive() -> dict[str, Any]:
+        nonlocal handed
+        handed += 300
         return {"type": "http.request", "body": b"x" * 300, "more_body": True}
 
     sent: list[dict[str, Any]] = []
@@ -211,7 +224,7 @@ def test_bodies_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
                (b"content-type", b"multipart/form-data; boundary=b")]  # fmt: skip
     scope = {"type": "http", "path": f"/{API}/upload", "headers": headers, "method": "POST"}
     asyncio.run(guard.Guard(app, Addresses(tmp_path), "127.0.0.1")(scope, receive, send))
-    assert sent[0]["status"] == 413 and read <= 1010
+    assert [message.get("status") for message in sent] == [413, None] and handed == 1200
 
 
 def test_files_go_with_answers_and_guests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

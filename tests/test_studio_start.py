@@ -27,6 +27,20 @@ def test_flags_need_neither_gradio_nor_torch(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_page_needs_no_torch() -> None:
+    """It opens in seconds, and its process stays small."""
+    pytest.importorskip("gradio", reason="the studio needs Gradio")
+    code = (
+        "import sys\n"
+        "from ConSinGAN.studio import server, site\n"
+        "assert 'torch' not in sys.modules, 'loaded'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

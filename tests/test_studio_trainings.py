@@ -19,6 +19,7 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.studio import jobs
 from ConSinGAN.studio.jobs import DONE, FAILED, INTERRUPTED, RUNNING, STOPPED, WAITING
+from ConSinGAN.studio.training_view import place
 from ConSinGAN.studio.trainings import Trainings
 
 LONG = 100_000  # iterations: it does not end before it is stopped
@@ -58,7 +59,8 @@ def test_stopping_and_going_on_gives_the_same_bits(
     first, second = add(trainings, flags), add(trainings, flags, niter=LONG)
     wait_for(lambda: trainings.get(first.id).progress.get("done", 0) > 10)
     assert trainings.get(first.id).state == RUNNING
-    assert trainings.get(second.id).state == WAITING and trainings.place(second) == 1
+    assert trainings.get(second.id).state == WAITING
+    assert place(second, trainings.list()) == 1
     with pytest.raises(UsageError, match="stop it first"):
         trainings.forget(first.id)
     trainings.stop(second.id)
@@ -94,6 +96,7 @@ def test_what_fails_says_why_and_the_next_one_begins(
 STUDIO = """
 import sys, time
 from pathlib import Path
+from ConSinGAN.studio.training_view import place
 from ConSinGAN.studio.trainings import Trainings
 with Trainings(Path(sys.argv[1])):
     time.sleep(1000)

@@ -27,7 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 API = "/gradio_api/"
 OPEN = re.compile(  # the ways that the page needs; all others are closed
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|logout|login_check)/?"
-    r"|/(assets|static|svelte)/[\w./@+-]+"
+    r"|/(assets|static|svelte)/(?!.*\.\.)[\w./@+-]+"
     r"|/gradio_api/((login_check|user|token|app_id|startup-events|reset|cancel|theme\.css)/?"
     r"|upload|upload_progress|queue/(join|data)|component_server|heartbeat/\w+|file=.+)"
 )
@@ -77,15 +77,14 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        answer = _Answer(send)
         try:
-            await self._answer(scope, receive, send)
+            await self._answer(scope, receive, answer)
         except Refused as refused:
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
-            start = {"type": "http.response.start", "status": refused.code, "headers": headers}
-            await send(start)
-            await send({"type": "http.response.body", "body": refused.text.encode()})
+            await answer.refuse(refused)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        send: Send = answer
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"]
         self._check_origin(headers)
@@ -98,7 +97,7 @@ class Guard:
         who = guest or new or ""
         if path.startswith(f"{API}file="):
             self._check_file(who, path[len(f"{API}file=") :])
-        receive = await self._checked(who, path, headers, receive)
+        receive = await self._checked(who, path, headers, receive, answer)
         if path in LOOKED_AT:
             plain = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
             scope = {**scope, "headers": plain}
@@ -138,8 +137,9 @@ class Guard:
             raise Refused(403, "this file is not yours")
 
     async def _checked(
-        self, guest: str, path: str, headers: dict[bytes, str], receive: Receive
-    ) -> Receive:
+        self, guest: str, path: str, headers: dict[bytes, str], receive: Receive,
+        answer: _Answer,
+    ) -> Receive:  # fmt: skip
         """The request's body, if it is not too large and names no file of somebody else's."""
         multipart = headers.get(b"content-type", "").startswith("multipart/form-data")
         uploads = multipart and path in (f"{API}upload", f"{API}component_server")
@@ -147,12 +147,15 @@ class Guard:
         length = headers.get(b"content-length", "0")
         if not length.isdigit() or int(length) > limit:
             raise Refused(413, f"too large; a file may have {MAX_UPLOAD // 2**20} MB")
-        receive = _bounded(receive, limit)
+        receive = _bounded(receive, limit, answer)
         if path not in (f"{API}queue/join", f"{API}component_server") or multipart:
             return receive
         body, receive = await _body_of(receive)
         try:
-            texts = list(_texts(json.loads(body)))
+            asked = json.loads(body)
+            texts = list(_texts(asked))
+            if not isinstance(asked, dict):
+                raise ValueError("no object")
         except (ValueError, RecursionError):
             raise Refused(400, "this is no request of the page") from None
         for key, text in texts:
@@ -238,8 +241,31 @@ async def _body_of(receive: Receive) -> tuple[bytes, Receive]:
     return body, again
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    """The same body, of which no more than `limit` bytes are read."""
+class _Answer:
+    """Sends an answer; once the request is refused, nothing but that."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._started = send, False
+        self.refused: Refused | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if self.refused is None:
+            self._started = True
+            await self._send(message)
+
+    async def refuse(self, refused: Refused) -> None:
+        """Say no, unless another answer has begun."""
+        self.refused = refused
+        if self._started:
+            return
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
+        start = {"type": "http.response.start", "status": refused.code, "headers": headers}
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": refused.text.encode()})
+
+
+def _bounded(receive: Receive, limit: int, answer: _Answer) -> Receive:
+    """The same body, of which no more than `limit` bytes are read; more is refused."""
     seen = 0
 
     async def bounded() -> Message:
@@ -247,7 +273,8 @@ def _bounded(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise Refused(413, f"too large; a file may have {MAX_UPLOAD // 2**20} MB")
+            answer.refused = Refused(413, f"too large; a file may have {MAX_UPLOAD // 2**20} MB")
+            raise answer.refused
         return message
 
     return bounded

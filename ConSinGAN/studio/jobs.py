@@ -20,6 +20,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,14 +136,24 @@ class Jobs:
         if folder.name.startswith(".") or not folder.is_dir():
             return None
         try:
-            order = yaml.safe_load((folder / JOB).read_text(encoding="utf-8"))
-            state = yaml.safe_load((folder / STATE).read_text(encoding="utf-8"))
+            order, state = _read_yaml(folder / JOB), _read_yaml(folder / STATE)
             return Job(
                 folder, order["title"], order["mode"], order["effort"], order["flags"],
                 state["state"], float(state["since"]),
             )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
             return None
+
+
+def _read_yaml(path: Path) -> Any:
+    """A file's values; read anew when it has changed."""
+    stamp = path.stat()
+    return _parse(path, stamp.st_mtime_ns, stamp.st_ino)
+
+
+@lru_cache(maxsize=500)
+def _parse(path: Path, changed: int, number: int) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

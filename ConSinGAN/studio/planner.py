@@ -17,7 +17,7 @@ from typing import Any
 
 from ConSinGAN import launch, modes
 from ConSinGAN.config import SCHEMA, TrainConfig
-from ConSinGAN.errors import ConSinGANError, describe
+from ConSinGAN.errors import ConSinGANError, UsageError, describe
 from ConSinGAN.registry import PRESETS
 
 # Sections of options that do not change how quick a machine is at products; how many an iteration
@@ -54,6 +54,35 @@ class Planner:
             "niter": config.niter, "preset": preset,
         }  # fmt: skip
 
+    def check(self, flags: Mapping[str, Any]) -> dict[str, Any]:
+        """Raise UsageError if flags or files are wrong, as far as that is known without timing.
+
+        Which settings a preset will choose is not; so one of them has to suit the picture.
+        """
+        from ConSinGAN import beginning, images
+        from ConSinGAN.pyramid import size_of
+
+        preset = flags.get("preset")
+        plain = {name: value for name, value in flags.items() if name != "preset"}
+        full = launch.configure(plain)
+        if preset is None:
+            device, full = beginning.prepare_device(full)
+            beginning.check_memory(full, beginning.read_pictures(full).reals, device)
+            return {}
+        mode = modes.get(full.train_mode)
+        picture = images.read_image(
+            full.input_name, full.nc_im, max_megapixels=full.max_megapixels, frame=full.frame
+        )
+        mode.read_hole(full, picture)
+        refusals = []
+        for values in PRESETS.load(preset)().settings(full):
+            try:
+                mode.stage_sizes(size_of(picture), launch.resolve(plain, preset=values))
+                return {}
+            except UsageError as error:
+                refusals.append(error)
+        raise refusals[0]
+
     def model(self, path: str) -> dict[str, Any]:
         """Open a finished model, as drawing would. Raises UsageError if anything is wrong."""
         from ConSinGAN.run import RunDirectory
@@ -68,6 +97,10 @@ class Planner:
         picture = images.read_image(path, max_megapixels=megapixels)
         if shown is not None:
             images.save_image(picture, shown)
+        return {}
+
+    def awake(self) -> dict[str, Any]:
+        """Be there."""
         return {}
 
     def warm(self) -> dict[str, Any]:

@@ -121,6 +121,9 @@ def _interruptible() -> Iterator[None]:
     """Let signals end the program as exceptions do, so that it cleans up."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
+        if signum not in (signal.SIGINT, signal.SIGTERM):  # which the server knows how to answer
+            signal.raise_signal(signal.SIGTERM)
+            return
         raise KeyboardInterrupt
 
     before = {name: signal.signal(name, interrupt) for name in SIGNALS}

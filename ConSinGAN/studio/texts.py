@@ -154,7 +154,10 @@ MODES = {
     "dehazing": "Remove haze",
 }  # fmt: skip
 FILES = {  # what a mode wants besides: label, and what is said in the empty field
-    "mask": ("Mask of the hole", "The same size, white where the picture shall be drawn anew"),
+    "mask": (
+        "Mask of the hole",
+        "The same size, white where it shall be drawn anew. Or paint it in the tab Paint",
+    ),
     "naive_img": ("A picture to try it on (optional)", "Shown in the previews while it learns"),
 }
 FILE_NEEDED = "Drop the mask, too."
@@ -181,6 +184,7 @@ WAS_STOPPED = "Stopped, with all that was learnt saved."
 WAS_INTERRUPTED = "It was interrupted. It can go on from where it was."
 WAS_STOPPED_BEFORE = "Taken out of the queue before it began."
 WAS_DONE = "Finished. This is what the model draws."
+DRAWN = "What the model draws"
 STOP_TRAINING = "Stop"
 GO_ON = "Go on"
 FORGET = "Remove from this list"
@@ -213,6 +217,7 @@ NO_MODELS_YET = "There are no models yet. Train one, or open one from a ZIP file
 CHOOSE_MODEL = "Choose a model to see its sheet and details."
 OPEN_ZIP = "Open a model from a ZIP file"
 ZIP = "Download as ZIP"
+NO_ZIP = "The ZIP file could not be written: the model is gone, or the disk is full."
 DELETE = "Delete …"
 SURE = "Delete {title} for ever?"
 DELETE_REALLY = "Yes, delete it"

@@ -23,8 +23,8 @@ def make_theme() -> gr.themes.Base:
     ).set(
         body_background_fill="*neutral_50", body_background_fill_dark="*neutral_950",
         block_background_fill="white", block_background_fill_dark="*neutral_900",
-        block_border_width="1px", block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent", block_label_border_width="0px",
+        block_border_width="1px", block_label_background_fill="white",
+        block_label_background_fill_dark="*neutral_900", block_label_border_width="0px",
         block_title_text_weight="600", block_label_text_weight="600",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_600",
@@ -47,3 +47,8 @@ def make_css() -> str:
         )
     style = (FOLDER / "style.css").read_text(encoding="utf-8")
     return "\n".join([style, *rules])
+
+
+def make_head() -> str:
+    """What the page's head gets: its own script."""
+    return f"<script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>"

@@ -7,6 +7,7 @@ the end comes from standard input: the studio's, or the studio itself has gone.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from ConSinGAN.errors import ConSinGANError, describe
 from ConSinGAN.studio.jobs import OUTCOME, RUN, Job, Jobs
 
 STOPPED, TAKEN = 10, 11  # exit codes: stopped with a checkpoint; somebody else is at it
+PREVIEWS = 12  # of a stage, unless it was said how many
 PATIENCE = 10  # seconds for one who only looks whether the lock is held
 
 
@@ -74,6 +76,8 @@ def _train_or_resume(job: Job, watchers: list) -> None:
         launch.resume(run, {}, watchers)
         return
     config = launch.configure(job.flags)
+    if "preview_every" not in job.flags:
+        config = dataclasses.replace(config, preview_every=max(1, config.niter // PREVIEWS))
     from ConSinGAN import training
     from ConSinGAN.run import TIMESTAMP, run_name
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +15,28 @@ from ConSinGAN.studio.jobs import DONE, FAILED, INTERRUPTED, RUNNING, STOPPED, W
 from ConSinGAN.studio.trainings import Trainings
 
 SHEET = "sample_sheet.png"
+KEPT = re.compile(r"/[^\"'`]*?/pictures/[0-9a-f]{16}/")  # where `uploads.Pictures` keeps a file
 
 
-def state_of(job: Job, trainings: Trainings) -> str:
-    """Its state in a few words."""
+def state_of(job: Job, trainings: Trainings, jobs: Sequence[Job]) -> str:
+    """Its state in a few words; jobs: all that there are, in their order."""
     state = "stopping" if trainings.is_stopping(job) else job.state
-    return texts.STATES[state].format(place=trainings.place(job))
+    return texts.STATES[state].format(place=place(job, jobs))
 
 
-def row(job: Job, trainings: Trainings) -> str:
+def place(job: Job, jobs: Sequence[Job]) -> int:
+    """Which of those that wait it is, counted from 1; 0 if it does not wait."""
+    waiting = [other.id for other in jobs if other.state == WAITING]
+    return waiting.index(job.id) + 1 if job.id in waiting else 0
+
+
+def row(job: Job, trainings: Trainings, jobs: Sequence[Job]) -> str:
     """A line for the list of trainings."""
     parts = [job.title, texts.MODES.get(job.mode, job.mode), texts.EFFORTS.get(job.effort, "")]
-    return f"{' · '.join(filter(None, parts))} — {state_of(job, trainings)}"
+    return f"{' · '.join(filter(None, parts))} — {state_of(job, trainings, jobs)}"
 
 
-def heading(job: Job, trainings: Trainings) -> str:
+def heading(job: Job, trainings: Trainings, jobs: Sequence[Job]) -> str:
     """HTML: what it is, how far it is, and what can be said about that."""
     progress = job.progress
     mode, effort = texts.MODES.get(job.mode, job.mode), texts.EFFORTS.get(job.effort, "")
@@ -41,7 +50,7 @@ def heading(job: Job, trainings: Trainings) -> str:
     )
     return (
         f'<div class="job {job.state}"><h3>{html.escape(job.title)}</h3>'
-        f'<p class="chips">{chips}<b>{html.escape(state_of(job, trainings))}</b></p>{bar}'
+        f'<p class="chips">{chips}<b>{html.escape(state_of(job, trainings, jobs))}</b></p>{bar}'
         f"<p>{html.escape(_sentence(job, progress))}</p></div>"
     )
 
@@ -69,8 +78,7 @@ def _sentence(job: Job, progress: dict[str, Any]) -> str:
 
 def sentence(message: str) -> str:
     """A message of the toolkit as a sentence: options by their names, no path of this machine."""
-    text = OPTION.sub(r"\1", message)
-    text = text.removeprefix("input_name ")
+    text = KEPT.sub("", OPTION.sub(r"\1", message)).removeprefix("input_name ")
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") or not text else ".")
 
 

@@ -75,11 +75,6 @@ class Trainings:
         """Whether it runs, and was asked to stop."""
         return self._stopping and self._at is not None and self._at.id == job.id
 
-    def place(self, job: Job) -> int:
-        """How many come before a job that waits, counted from 1."""
-        waiting = [other.id for other in self.list() if other.state == WAITING]
-        return waiting.index(job.id) + 1 if job.id in waiting else 0
-
     def using(self, run: Path) -> Job | None:
         """The job that trains, or will train, in this run directory."""
         busy = (RUNNING, WAITING)

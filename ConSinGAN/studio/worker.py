@@ -26,74 +26,94 @@ class Plan(NamedTuple):
 
 
 class Worker:
-    """Asks one question at a time. Use as a context manager."""
+    """Asks; what takes long of one process, what is quick of another. Use as a context manager."""
 
     def __init__(self, log: Path) -> None:
         """log: where what goes wrong there is written."""
-        self._log = log
-        self._asking = threading.Lock()
-        self._process: subprocess.Popen | None = None
-        self._ended = self._warmed = False
+        self._slow, self._quick = _Line(log), _Line(log)
+        self._warmed = False
 
     def __enter__(self) -> Worker:
-        with self._asking:
-            self._begin()  # torch is loaded while the page opens
         return self
 
+    def __exit__(self, *exception: object) -> None:
+        self._slow.end()
+        self._quick.end()
+
     def warm(self) -> None:
-        """Let the machine be measured, once; returns at once."""
+        """Let the processes begin and the machine be measured, once; returns at once."""
         if not self._warmed:
             self._warmed = True
-            threading.Thread(target=self._warm, daemon=True).start()
-
-    def _warm(self) -> None:
-        with contextlib.suppress(ConSinGANError):
-            self._ask("warm")
-
-    def __exit__(self, *exception: object) -> None:
-        self._ended = True
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            for line in (self._quick, self._slow):
+                name = "warm" if line is self._slow else "awake"
+                threading.Thread(target=line.try_to_ask, args=(name,), daemon=True).start()
 
     def plan(self, flags: dict[str, Any]) -> Plan:
         """What the training of these flags would be. Raises UsageError if they are wrong."""
-        found = self._ask("plan", flags=flags)
+        found = self._slow.ask("plan", flags=flags)
         width, height = found["size"]
         return Plan(
             found["seconds"], (width, height), found["stages"], found["niter"], found["preset"]
         )
 
+    def check(self, flags: dict[str, Any]) -> None:
+        """Raise UsageError if such a training cannot begin; quicker than `plan`."""
+        self._quick.ask("check", flags=flags)
+
     def check_model(self, path: Path) -> None:
         """Raise UsageError if this is no whole, finished model."""
-        self._ask("model", path=str(path))
+        self._quick.ask("model", path=str(path))
 
     def check_picture(self, path: Path, shown: Path | None = None) -> None:
         """Raise UsageError if this is no picture; shown: where to write what a browser shows."""
         where = None if shown is None else str(shown)
-        self._ask("picture", path=str(path), megapixels=MAX_MEGAPIXELS, shown=where)
+        self._quick.ask("picture", path=str(path), megapixels=MAX_MEGAPIXELS, shown=where)
 
-    def _ask(self, name: str, **about: Any) -> dict[str, Any]:
+
+class _Line:
+    """A process that answers one question after the other; begun with the first of them."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._asking = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._ended = False
+
+    def ask(self, name: str, **about: Any) -> dict[str, Any]:
+        """The answer. Raises UsageError if that is what it is; ConSinGANError if it dies of it."""
         with self._asking:
             process = self._process
             if process is None or process.poll() is not None:
                 process = self._begin()
             assert process.stdin is not None and process.stdout is not None
             line = ""
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 print(json.dumps({"ask": name, "about": about}), file=process.stdin, flush=True)
                 line = process.stdout.readline()
             if not line:
                 process.kill()
-                if self._ended:
-                    raise ConSinGANError("the studio is ending")
-                raise ConSinGANError("this machine had no memory left for that; try less")
+                why = "the studio is ending" if self._ended else "there was no memory left for that"
+                raise ConSinGANError(why)
         found = json.loads(line)
         if "error" in found:
             raise UsageError(found["error"])
         return found
 
+    def try_to_ask(self, name: str) -> None:
+        """Ask, whatever comes of it."""
+        with contextlib.suppress(ConSinGANError):
+            self.ask(name)
+
+    def end(self) -> None:
+        """End the process."""
+        self._ended = True
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def _begin(self) -> subprocess.Popen:
+        if self._ended:
+            raise ConSinGANError("the studio is ending")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", planner.__name__], stdin=subprocess.PIPE,

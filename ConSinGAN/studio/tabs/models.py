@@ -210,8 +210,8 @@ class Models:
     def _pack(self, chosen: str, request: gr.Request) -> list[Any]:
         try:
             return [str(self.studio.models.pack(chosen, self.studio.sessions.of(request))), _note()]
-        except (ConSinGANError, OSError) as error:
-            raise gr.Error(training_view.sentence(str(error))) from None
+        except (ConSinGANError, OSError):
+            raise gr.Error(texts.NO_ZIP) from None  # a text of ours: it is shown as HTML
 
     def _open(self, value: Any) -> list[Any]:
         try:

@@ -20,7 +20,6 @@ from ConSinGAN.studio.uploads import Upload
 BEAT = 1.0  # seconds between looks at the training
 # Options that the page has controls of its own for, or that make no sense on it.
 BESIDE = ("train_mode", "fine_tune", "compile", "max_megapixels", "frame")
-PREVIEWS = 12  # of a stage, unless previews were asked for otherwise
 FIRST = (RUNNING, INTERRUPTED, WAITING, FAILED, STOPPED, DONE)  # which training is shown at first
 
 
@@ -99,7 +98,7 @@ class Train:
         self.sheet = gr.Image(
             visible=False, interactive=False, show_label=False, elem_id="train-sheet",
             buttons=["fullscreen"], type="filepath", container=False,
-            alt_text=texts.WAS_DONE,
+            alt_text=texts.DRAWN,
         )  # fmt: skip
         self.curves = gr.HTML(visible=False, padding=False, elem_id="train-curves")
         self.queue = gr.Radio(
@@ -123,10 +122,9 @@ class Train:
             ("input_name", self.picture, self.note),
             *((n, file, self.file_notes[n]) for n, (_, file) in self.files.items()),
         ]:
-            gr.on(
-                [drop.upload, drop.clear], self._received(name), [drop, self.dropped],
-                [drop, self.dropped, note], **raw,
-            ).then(self._plan, asked, planning, trigger_mode="always_last", **raw)  # fmt: skip
+            self._when_dropped(name, drop, note).then(
+                self._plan, asked, planning, trigger_mode="always_last", **raw
+            )
         boxes = [box for box, _ in self.files.values()]
         self.mode.change(
             self._choose_mode, [self.mode, self.effort], [self.about, *boxes, self.effort], **raw
@@ -173,23 +171,34 @@ class Train:
             self.form.outputs, **raw,
         )  # fmt: skip
 
-    def _received(self, name: str) -> Any:
-        """What happens when a picture is dropped, or taken away."""
+    def _when_dropped(self, name: str, drop: gr.Image, note: gr.HTML) -> Any:
+        """Take note of a picture that is dropped, or taken away; then look whether it is one."""
 
-        def received(value: Any, dropped: dict[str, Upload], request: gr.Request) -> list[Any]:
+        def received(value: Any, dropped: dict[str, Upload]) -> list[Any]:
             rest = {key: upload for key, upload in dropped.items() if key != name}
             try:
                 upload = uploads.taken(value, self.studio.sessions.uploads)
-                if upload is None:
-                    return [gr.skip(), rest, _note()]
-                shown = None if upload.is_shown else self.studio.sessions.of(request) / "shown.png"
+            except ConSinGANError as error:
+                return [rest, _note(self._sentence(error, {}))]
+            return [rest if upload is None else {**rest, name: upload}, _note()]
+
+        def check(dropped: dict[str, Upload], request: gr.Request) -> list[Any]:
+            upload = dropped.get(name)
+            if upload is None:
+                return [gr.skip(), gr.skip(), gr.skip()]
+            folder = self.studio.sessions.of(request)
+            shown = None if upload.is_shown else folder / f"{name}-{upload.path.parent.name}.png"
+            try:
                 self.studio.worker.check_picture(upload.path, shown)
             except ConSinGANError as error:
+                rest = {key: other for key, other in dropped.items() if key != name}
                 return [None, rest, _note(self._sentence(error, dropped))]
-            image = gr.skip() if shown is None else str(shown)
-            return [image, {**rest, name: upload}, _note()]
+            return [gr.skip() if shown is None else str(shown), gr.skip(), gr.skip()]
 
-        return received
+        raw: dict[str, Any] = {"preprocess": False, "show_progress": "hidden"}
+        return gr.on(
+            [drop.upload, drop.clear], received, [drop, self.dropped], [self.dropped, note], **raw
+        ).then(check, [self.dropped], [drop, self.dropped, note], **raw)
 
     def _choose_mode(self, mode: Any, effort: Any) -> list[Any]:
         mode = mode if mode in modes.names() else modes.names()[0]
@@ -271,10 +280,9 @@ class Train:
             typed = self.form.typed(values, chosen, defaults or modes.get(mode).defaults)
             flags = self._with(self._flags(dropped, mode, typed), effort)
             launch.configure({k: v for k, v in flags.items() if k != "preset"})
-            plan = self.studio.worker.plan(flags)
+            self.studio.worker.check(flags)
             for name in [name for name in dropped if name in flags]:
                 flags[name] = str(self.studio.pictures.keep(dropped[name]))
-            flags.setdefault("preview_every", max(1, plan.niter // PREVIEWS))
             job = self.studio.trainings.add(dropped["input_name"].stem, mode, effort, flags)
         except ConSinGANError as error:
             text, option = self._sentence(error, dropped), error.option or ""
@@ -327,11 +335,13 @@ class Train:
         job = next((one for one in jobs if one.id == selected), None) or _first(jobs)
         now: dict[str, Any] = {"none": job is None, "queue": [], "key": job.id if job else ""}
         if job is not None:
-            now["heading"] = training_view.heading(job, trainings)
+            now["heading"] = training_view.heading(job, trainings, jobs)
             now["curves"] = training_view.losses(job)
             path = training_view.preview(job)
             now["sheet"] = (str(path), path.stat().st_mtime_ns) if path is not None else None
-            now["queue"] = [(training_view.row(one, trainings), one.id) for one in reversed(jobs)]
+            now["queue"] = [
+                (training_view.row(one, trainings, jobs), one.id) for one in reversed(jobs)
+            ]
             now["state"] = "stopping" if trainings.is_stopping(job) else job.state
         update = {key: value for key, value in now.items() if seen.get(key, _NEVER) != value}
 
@@ -353,7 +363,7 @@ class Train:
             gr.update(choices=queue, value=now["key"], visible=len(queue) > 0)
             if "queue" in update or "key" in update
             else gr.skip(),
-            now["key"],
+            gr.skip() if now["key"] == selected else now["key"],  # or it would undo a choice
             now,
         ]
 
