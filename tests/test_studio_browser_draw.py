@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (apt-get install chromium)"),
 ]
 Script = Callable[..., Outcome]
+FILES = "#draw-files a[download]"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_sample_pick_vary_and_bring_back(page: Any, script: Script, tmp_path: Pa
     fill(page, "draw-num_samples", 3)
     fill(page, "draw-seed", 2**60 + 1)
     page.locator("#draw-go").click()
-    pictures = page.locator("#draw-gallery .thumbnail-item")
+    pictures, files = page.locator("#draw-gallery .thumbnail-item"), page.locator(FILES)
     expect(pictures).to_have_count(4)
     first = fetch(page, "draw", "gen_sample_2.png")
     by_command(page, "draw", script, tmp_path / "shell")
@@ -128,6 +129,7 @@ def test_sample_pick_vary_and_bring_back(page: Any, script: Script, tmp_path: Pa
         str(2**60 + 1)
     )
     page.locator("#draw-go").click()
+    expect(files).to_have_count(2)
     expect(pictures).to_have_count(2)
     assert fetch(page, "draw", "gen_sample_2.png") == first
 

@@ -157,7 +157,7 @@ class Showing:
             self.go: gr.update(interactive=True), self.stop: gr.update(visible=False),
             self.film: gr.update(value=films[0] if films else None, visible=bool(films)),
             self.compared: gr.update(value=pair, visible=pair is not None),
-            self.gallery: gr.update(
+            self.gallery: gr.Gallery(  # gr.update would drop the None, which closes the preview
                 value=labelled, visible=bool(labelled), selected_index=None,
                 columns=max(3, min(4, len(labelled))),
             ),
