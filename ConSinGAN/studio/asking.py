@@ -101,7 +101,8 @@ def flags_of(form: Form, task: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def describe(config: TrainConfig) -> str:
     """What a run is for, in one line."""
-    return modes.get(config.train_mode).summary
+    summary = modes.get(config.train_mode).summary
+    return f"{summary[:1].upper()}{summary[1:]}."
 
 
 def number_of(name: str) -> int | None:

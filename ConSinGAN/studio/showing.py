@@ -35,7 +35,7 @@ class Showing:
     def build_buttons(self, label: str) -> None:
         """The buttons to begin and to stop, and a place for errors."""
         self.note = gr.HTML(visible=False, elem_id=f"{self.prefix}-note", padding=False)
-        with gr.Row():
+        with gr.Row(elem_classes="studio-go"):
             self.go = gr.Button(
                 label, variant="primary", elem_id=f"{self.prefix}-go", interactive=False
             )
@@ -147,8 +147,9 @@ class Showing:
     ) -> Updates:
         """What was drawn."""
         films, pictures = result.films, result.pictures
-        labelled = [(str(path), path.stem.replace("_", " ")) for path in pictures]
-        given = any(asking.SCHEMA.is_path(name) for name in result.flags if name != "model_dir")
+        options = {n: v for n, v in result.flags.items() if n != "model_dir"}
+        given = [Path(v).stem for n, v in options.items() if asking.SCHEMA.is_path(n)]
+        labelled = [(str(path), caption(path, given)) for path in pictures]
         num = len(result.files)
         said = texts.DONE.format(num=f"{num} file{'s' * (num != 1)}", seconds=seconds)
         return {
@@ -191,6 +192,14 @@ class Showing:
             return gr.skip(), gr.skip()
         before = result["near"]
         return f"{before}/{number}" if before else str(number), 0
+
+
+def caption(path: Path, given: Sequence[str]) -> str:
+    """A drawing's name in words, without those of the pictures that were given."""
+    name = path.stem
+    for stem in given:
+        name = name.removesuffix(f"_{stem}")
+    return name.replace("_", " ")
 
 
 def keep_newest(session: Path) -> None:

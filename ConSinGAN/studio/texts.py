@@ -82,6 +82,11 @@ NOT_HERE = "the file is of task {task}: go to Paint, and drop it there"
 NEEDS_CONTENT = "`content_img`: add the picture that shall be drawn in this style"
 WRONG = "Nothing was drawn."
 
+HANDLES = {
+    "top": "Top", "right": "Right", "bottom": "Bottom", "left": "Left",
+    "size": "Drag the edges. In pixels:", "picture": "The model's picture",
+}  # fmt: skip
+
 OPTIONS = {
     "num_samples": "How many",
     "first": "First number",

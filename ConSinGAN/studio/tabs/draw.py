@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from ConSinGAN.errors import ConSinGANError, UsageError
-from ConSinGAN.studio import asking, settings, texts
+from ConSinGAN.studio import asking, handles, settings, texts
 from ConSinGAN.studio.forms import as_note
 from ConSinGAN.studio.services import Page, Studio
 from ConSinGAN.studio.showing import KEPT, LIMIT, Showing, Updates, hidden, note, status
@@ -58,6 +58,7 @@ class Tab:
         names = asking.names_of(asking.all_tasks())
         with gr.Column(visible=False, elem_classes="studio-form") as self.asks:
             first = [name for name in names if name not in (*asking.FOLDED, "seed")]
+            self.handles = handles.make("draw")
             self.form.place(first, asking.STARTS)
             with gr.Row(elem_classes="studio-seed"):
                 self.form.place(["seed"])
@@ -82,11 +83,17 @@ class Tab:
         self.shown = shown
         page.blocks.load(self.open, [page.chosen], [page.chosen, self.model])
         self.model.input(lambda key: key, [self.model], [page.chosen], show_progress="hidden")
-        page.chosen.change(self.show_model, [page.chosen, self.at], shown, show_progress="hidden")
+        draggable: dict[str, Any] = {
+            "fn": self.show_handles, "inputs": [page.chosen, self.task], "outputs": [self.handles],
+            "show_progress": "hidden", "trigger_mode": "always_last",
+        }  # fmt: skip
+        page.chosen.change(
+            self.show_model, [page.chosen, self.at], shown, show_progress="hidden"
+        ).then(**draggable)
         self.task.input(
             self.show_task, [page.chosen, self.task], [self.picture, results.note, *form.outputs],
             show_progress="hidden",
-        )  # fmt: skip
+        ).then(**draggable)  # fmt: skip
         self.to_paint.click(lambda: gr.Tabs(selected="paint"), None, [page.tabs])
         seed = form.controls["seed"][0]
         self.dice.click(lambda: str(secrets.randbelow(2**31)), None, [seed], show_progress="hidden")
@@ -96,7 +103,7 @@ class Tab:
         self.picture.clear(lambda: (None, hidden()), None, [self.content, self.picture_note])
         self.drop.upload(
             self.restore, [self.drop], [*shown, page.chosen, self.digests, results.status]
-        )
+        ).then(**draggable)
         given = [page.chosen, self.task, self.content, *form.inputs]
         going: dict[str, Any] = {
             "inputs": given, "outputs": results.outputs, "preprocess": False,
@@ -174,6 +181,22 @@ class Tab:
         except ConSinGANError as error:
             return [gr.skip(), note(error), *[gr.skip()] * len(self.form.outputs)]
         return [gr.update(visible=asking.takes(task, CONTENT)), hidden(), *form]
+
+    def show_handles(self, key: str, task: Any, request: gr.Request) -> dict[str, Any]:
+        """The handles for the task, if something of it can be dragged; the model is opened."""
+        kinds = [kind for kind in ("extend", "size") if task and asking.takes(task, kind)]
+        if not kinds or asking.file_of(task) is not None:  # else the size is the content's
+            return handles.showing("draw", None)
+        from ConSinGAN import images
+
+        try:
+            model = self.studio.artist.model(key)
+        except ConSinGANError:  # is told when it shall draw
+            return handles.showing("draw", None)
+        path = self.studio.sessions.of(request) / "handles" / "picture.png"
+        path.parent.mkdir(exist_ok=True)
+        images.save_image(model.reals[-1], path)
+        return handles.showing("draw", kinds[0], model.sizes[-1], path)
 
     def take_content(
         self, path: str | None, digests: Mapping[str, str], request: gr.Request

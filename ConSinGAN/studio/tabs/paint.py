@@ -132,7 +132,7 @@ class Tab:
             config = self.studio.artist.run_config(key)
             about = asking.describe(config)
             tunes = modes.get(config.train_mode).takes_naive and asking.takes(task, "mask")
-            values = self.form.show({}, {"task": task}, asking.starts(config, task))
+            values = self.form.show({}, {"task": task}, asking.starts(config, task), keep=("seed",))
         return [
             key, gr.update(choices=choices, value=key or None),
             gr.update(choices=names, value=task), gr.update(value=html.escape(about)),
