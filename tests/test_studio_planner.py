@@ -24,7 +24,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def measure(config: Any, device: Any, dtype: Any) -> Speed:
         calls.append(config)
-        return Speed(0.001, 1e10)
+        return Speed(0.0001, 1e12)
 
     monkeypatch.setattr(estimate, "measure", measure)
     return calls

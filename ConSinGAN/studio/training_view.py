@@ -78,8 +78,10 @@ def _sentence(job: Job, progress: dict[str, Any]) -> str:
 
 def sentence(message: str) -> str:
     """A message of the toolkit as a sentence: options by their names, no path of this machine."""
-    text = KEPT.sub("", OPTION.sub(r"\1", message)).removeprefix("input_name ")
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") or not text else ".")
+    text = KEPT.sub("", OPTION.sub(r"\1", message))
+    name = text.removeprefix("input_name ")  # what follows is a file's name
+    text = name if name != text else text[:1].upper() + text[1:]
+    return text + ("" if text.endswith(".") or not text else ".")
 
 
 def losses(job: Job) -> str:

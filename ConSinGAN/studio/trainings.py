@@ -140,6 +140,7 @@ class Trainings:
             code = self._child.poll()
             if code is None:
                 return
+            self._tell_to_stop(self._child)  # which closes the line to it
             states = {0: DONE, trainee.STOPPED: STOPPED, trainee.TAKEN: WAITING}
             self._jobs.write(self._at, states.get(code, FAILED))
             self._child = self._at = None

@@ -91,7 +91,7 @@ class _Line:
                 print(json.dumps({"ask": name, "about": about}), file=process.stdin, flush=True)
                 line = process.stdout.readline()
             if not line:
-                process.kill()
+                self._close()
                 why = "the studio is ending" if self._ended else "there was no memory left for that"
                 raise ConSinGANError(why)
         found = json.loads(line)
@@ -107,11 +107,22 @@ class _Line:
     def end(self) -> None:
         """End the process."""
         self._ended = True
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        """Kill the process, if there is one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
     def _begin(self) -> subprocess.Popen:
+        self._close()
         if self._ended:
             raise ConSinGANError("the studio is ending")
         with self._log.open("ab") as log:
