@@ -243,3 +243,34 @@ def test_objects_undo_invert_and_keys(page: Any, tmp_path: Path) -> None:
     page.locator("#paint-task").get_by_text("Fill a hole").click()
     page.locator("#paint-go").click()
     expect(page.locator("#paint-note")).to_contain_text("paint what shall be drawn anew")
+
+
+def test_fine_tune_then_harmonize(page: Any, tmp_path: Path) -> None:
+    choose(page, "Paint", "harmonization")
+    page.locator("#paint-start").click()
+    view = page.locator('#paint-editor [data-part="view"]')
+    expect(view).to_be_visible()
+    view.click()
+    expect(view).not_to_have_attribute("data-masked", "0")
+    page.get_by_label("Fine-tune the model on this picture first").check()
+    fill(page, "paint-niter", 50)
+    page.locator("#paint-go").click()
+    expect(page.locator("#paint-status")).to_contain_text("Training")
+    expect(page.locator("#paint-command textarea")).to_have_value(re.compile("fine-tune"))
+    expect(page.locator("#paint-gallery .thumbnail-item")).to_have_count(4)
+
+
+def test_stop_ends_the_training_that_fills_a_hole(page: Any, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Paint", exact=True).click()
+    page.locator("#paint-task").get_by_text("Fill a hole").click()
+    picture = write_picture(tmp_path / "mine.png", 64, 96, seed=2)
+    page.locator('#paint-editor [data-part="open"]').set_input_files(picture)
+    view = page.locator('#paint-editor [data-part="view"]')
+    view.click()
+    expect(view).not_to_have_attribute("data-masked", "0")
+    page.locator("#paint-go").click()
+    expect(page.locator("#paint-status")).to_contain_text("Training")
+    page.locator("#paint-stop").click()
+    expect(page.locator("#paint-status")).to_contain_text("Stopped.")
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.locator("#train-queue")).to_contain_text("Stopped")

@@ -29,14 +29,14 @@ class Composed:
     mask: Path | None
 
 
-def make() -> gr.HTML:
-    """The component; its value is what `showing` makes."""
+def make(value: dict[str, Any]) -> gr.HTML:
+    """The component; value: what `showing` makes."""
     words = {name: html.escape(text) for name, text in texts.EDITOR.items()}
     page = PAGE.read_text(encoding="utf-8")
     for name, text in words.items():
         page = page.replace(f"[[{name}]]", text)
     return gr.HTML(
-        value={}, html_template=page, js_on_load=SCRIPT.read_text(encoding="utf-8"),
+        value=value, html_template=page, js_on_load=SCRIPT.read_text(encoding="utf-8"),
         elem_id="paint-editor", padding=False,
     )  # fmt: skip
 

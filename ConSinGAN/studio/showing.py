@@ -32,12 +32,12 @@ class Showing:
         """prefix: of the components' ids."""
         self.prefix, self.form = prefix, form
 
-    def build_buttons(self, label: str) -> None:
+    def build_buttons(self, label: str, ready: bool = False) -> None:
         """The buttons to begin and to stop, and a place for errors."""
         self.note = gr.HTML(visible=False, elem_id=f"{self.prefix}-note", padding=False)
         with gr.Row(elem_classes="studio-go"):
             self.go = gr.Button(
-                label, variant="primary", elem_id=f"{self.prefix}-go", interactive=False
+                label, variant="primary", elem_id=f"{self.prefix}-go", interactive=ready
             )
             self.stop = gr.Button(texts.STOP, elem_id=f"{self.prefix}-stop", visible=False)
 

@@ -81,7 +81,10 @@ class Tab:
             results.go, results.note, *form.outputs,
         ]  # fmt: skip
         self.shown = shown
-        page.blocks.load(self.open, [page.chosen], [page.chosen, self.model])
+        gr.on(
+            [page.blocks.load, page.places["draw"].select], self.open, [page.chosen],
+            [page.chosen, self.model], show_progress="hidden",
+        )  # fmt: skip
         self.model.input(lambda key: key, [self.model], [page.chosen], show_progress="hidden")
         draggable: dict[str, Any] = {
             "fn": self.show_handles, "inputs": [page.chosen, self.task], "outputs": [self.handles],

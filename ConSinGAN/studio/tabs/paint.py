@@ -43,7 +43,7 @@ class Tab:
         self.job = gr.State("")  # the training that is waited for
         with gr.Row(elem_classes="studio-columns"):
             with gr.Column(scale=3, min_width=380):
-                self.editor = editor.make()
+                self.editor = editor.make(editor.showing(only=True, auto=False))
             with gr.Column(scale=2, min_width=320, elem_classes="studio-controls"):
                 self._build_controls()
         self.results.build()
@@ -51,8 +51,11 @@ class Tab:
 
     def _build_controls(self) -> None:
         self.model = gr.Dropdown([], label=texts.MODEL, elem_id="paint-model", interactive=True)
-        self.task = gr.Radio([], label=texts.PAINT_TASK, elem_id="paint-task", interactive=True)
-        self.about = gr.HTML(elem_classes="about", padding=False)
+        self.task = gr.Radio(
+            [(texts.FILL, FILL)], value=FILL, label=texts.PAINT_TASK, elem_id="paint-task",
+            interactive=True,
+        )  # fmt: skip
+        self.about = gr.HTML(html.escape(texts.FILL_ABOUT), elem_classes="about", padding=False)
         self.start = gr.Button(texts.MODEL_PICTURE, elem_id="paint-start", visible=False)
         with gr.Column(elem_classes="studio-form", visible=False) as self.asks:
             names = asking.names_of(asking.all_tasks(given=True))
@@ -68,9 +71,9 @@ class Tab:
         )  # fmt: skip
         self.effort = gr.Radio(
             [(label, name) for name, label in texts.EFFORTS.items()], value="draft",
-            label=texts.EFFORT_OF_FILL, visible=False, elem_id="paint-effort",
+            label=texts.EFFORT_OF_FILL, elem_id="paint-effort",
         )  # fmt: skip
-        self.results.build_buttons(texts.RUN)
+        self.results.build_buttons(texts.RUN, ready=True)
 
     def _connect(self) -> None:
         page, results = self.page, self.results
@@ -81,6 +84,7 @@ class Tab:
         quiet: dict[str, Any] = {"show_progress": "hidden", "preprocess": False}
         self.model.input(lambda key: key, [self.model], [page.chosen], **quiet)
         page.chosen.change(self.show_model, [page.chosen, self.at], self.shown, **quiet)
+        page.places["paint"].select(self.models, [page.chosen], [self.model], **quiet)
         self.task.input(self.show_task, [page.chosen, self.task], self.shown, **quiet)
         self.tune.input(
             lambda on: gr.update(visible=on is True), [self.tune], [self.niter], **quiet
@@ -100,6 +104,13 @@ class Tab:
         )
 
     # What there is to do ----------------------------------------------------------------------
+
+    def models(self, key: str) -> Any:
+        """All finished models, as there are now."""
+        models = self.studio.models
+        choices = [(models.title(path), one) for one, path in models.finished().items()]
+        known = any(one == key for _, one in choices)
+        return gr.update(choices=choices, value=key if known else None)
 
     def show_model(self, key: str, at: str | None) -> list[Any]:
         """Another model was chosen, here or elsewhere."""
@@ -122,8 +133,6 @@ class Tab:
         return [*found, FILL]
 
     def _show(self, key: str, task: str) -> list[Any]:
-        models = self.studio.models
-        choices = [(models.title(path), one) for one, path in models.finished().items()]
         names = [(texts.TASK_NAMES.get(n, texts.FILL), n) for n in self._tasks(key)]
         fills = task == FILL
         values: list[Any] = [gr.skip()] * len(self.form.outputs)
@@ -134,7 +143,7 @@ class Tab:
             tunes = modes.get(config.train_mode).takes_naive and asking.takes(task, "mask")
             values = self.form.show({}, {"task": task}, asking.starts(config, task), keep=("seed",))
         return [
-            key, gr.update(choices=choices, value=key or None),
+            key, self.models(key),
             gr.update(choices=names, value=task), gr.update(value=html.escape(about)),
             gr.update(visible=bool(key)), gr.update(visible=not fills),
             gr.update(visible=tunes, value=False), gr.update(visible=False),
