@@ -274,3 +274,43 @@ def test_stop_ends_the_training_that_fills_a_hole(page: Any, tmp_path: Path) -> 
     expect(page.locator("#paint-status")).to_contain_text("Stopped.")
     page.get_by_role("tab", name="Train", exact=True).click()
     expect(page.locator("#train-queue")).to_contain_text("Stopped")
+
+
+def test_sizes_are_dragged_or_moved_by_keys(page: Any) -> None:
+    choose(page, "Draw", "generation")
+    right = page.locator('.handle[data-side="right"]')
+    expect(right).to_be_visible()
+    width, height = page.locator("#draw-size-w input"), page.locator("#draw-size-h input")
+    right.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(width).to_have_value("27")
+    expect(height).to_have_value("16")
+    height.fill("20")
+    expect(page.locator('.handle[data-side="bottom"]')).to_have_attribute("aria-valuenow", "20")
+    page.locator("#draw-task").get_by_text("Outpainting", exact=True).click()
+    top = page.locator('.handle[data-side="top"]')
+    expect(top).to_be_visible()
+    box = top.bounding_box()
+    page.mouse.move(box["x"] + 11, box["y"] + 11)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 11, box["y"] - 20, steps=3)
+    page.mouse.up()
+    field = page.locator("#draw-extend-top input")
+    expect(field).not_to_have_value("0")
+    expect(top).to_have_attribute("aria-valuenow", field.input_value())
+
+
+@pytest.mark.parametrize(("tab", "mode"), [("Draw", "generation"), ("Paint", "harmonization")])
+def test_all_controls_have_names(page: Any, tab: str, mode: str) -> None:
+    choose(page, tab, mode)
+    expect(page.locator(f"#{tab.lower()}-go")).to_be_enabled()
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("input, textarea, select, button, [role=slider]")]
+        .filter((one) => one.offsetParent)
+        .filter((one) => !(one.labels && one.labels.length && one.labels[0].textContent.trim())
+            && !one.getAttribute("aria-label") && !one.getAttribute("aria-labelledby")
+            && !one.textContent.trim() && !one.title)
+        .map((one) => one.outerHTML.slice(0, 200))"""
+    )
+    assert unnamed == []

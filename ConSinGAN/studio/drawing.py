@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +89,8 @@ class Order:
         """
         try:
             return self._future.result(seconds)
+        except CancelledError:  # before it began
+            raise Cancelled("stopped") from None
         except NotYet:
             if self._future.done():
                 raise

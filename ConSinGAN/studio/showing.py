@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import secrets
 import shutil
 import time
@@ -16,6 +17,8 @@ from ConSinGAN.errors import ConSinGANError
 from ConSinGAN.studio import asking, texts
 from ConSinGAN.studio.drawing import Artist, Cancelled, Order, Result, command_line
 from ConSinGAN.studio.forms import Form, as_note
+
+log = logging.getLogger(__name__)
 
 BEAT = 0.25  # seconds between looks at how far a drawing is
 KEPT = 2  # results of a session, the newest, whose files are kept
@@ -105,7 +108,7 @@ class Showing:
             yield self.under_way(how_far(order))
             while (result := order.wait(BEAT)) is None:
                 yield self.busy(how_far(order))
-        except (ConSinGANError, OSError) as error:
+        except Exception as error:
             shutil.rmtree(folder, ignore_errors=True)
             if not isinstance(error, Cancelled):
                 yield self.wrong(error)
@@ -130,8 +133,11 @@ class Showing:
 
     def wrong(self, error: Exception) -> Updates:
         """The error below the control that it names, or above the button."""
-        if not isinstance(error, ConSinGANError):
-            error = ConSinGANError(getattr(error, "strerror", None) or type(error).__name__)
+        if isinstance(error, OSError):
+            error = ConSinGANError(error.strerror or type(error).__name__)
+        elif not isinstance(error, ConSinGANError):  # a bug, or no memory
+            log.error("drawing failed", exc_info=error)
+            error = ConSinGANError(texts.FAILED)
         elsewhere = not self.form.says(error)
         return {
             self.note: note(error) if elsewhere else hidden(), **self._complain(error),

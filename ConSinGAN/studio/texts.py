@@ -81,6 +81,7 @@ EMPTY = "What you draw appears here."
 NOT_HERE = "the file is of task {task}: go to Paint, and drop it there"
 NEEDS_CONTENT = "`content_img`: add the picture that shall be drawn in this style"
 WRONG = "Nothing was drawn."
+FAILED = "this machine could not draw it; the studio's output says why. Try less, or smaller"
 
 HANDLES = {
     "top": "Top", "right": "Right", "bottom": "Bottom", "left": "Left",
