@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def upload(client: Any, path: Path, name: str | None = None) -> str:
 
 
 def join(client: Any, data: list[Any], **more: Any) -> Any:
-    body = {"data": data, "fn_index": 0, "session_hash": "a", **more}
+    body = {"data": data, "fn_index": 0, "session_hash": secrets.token_hex(8), **more}
     return client.post(f"{API}/queue/join", json=body)
 
 
@@ -104,6 +105,18 @@ def test_no_file_but_ones_own(address: str, models: Path, tmp_path: Path) -> Non
                 assert join(other, data).status_code == 403, path
         assert join(other, [mine]).status_code == 403
         assert join(one, [{"path": mine, "meta": {"_type": "gradio.FileData"}}]).status_code == 200
+
+
+def test_nobody_speaks_for_anothers_page(address: str) -> None:
+    with guest(address) as one, guest(address) as other:
+        assert join(one, [], session_hash="mine").status_code == 200
+        assert join(other, [], session_hash="mine").status_code == 403
+        assert other.get(f"{API}/queue/data?session_hash=mine").status_code == 403
+        assert other.get(f"{API}/heartbeat/mine").status_code == 403
+        body = {"data": [], "fn_name": "x", "component_id": 1, "session_hash": "mine"}
+        assert other.post(f"{API}/component_server", json=body).status_code == 403
+        for odd in (None, 3, ["mine"]):
+            assert join(other, [], session_hash=odd).status_code == 403
 
 
 def test_what_is_dangerous_to_show_is_not_shown(address: str, tmp_path: Path) -> None:
