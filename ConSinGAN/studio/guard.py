@@ -29,11 +29,9 @@ OPEN = re.compile(  # the ways that the page needs; all others are closed
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|logout|login_check)/?"
     r"|/(assets|static|svelte)/(?!.*\.\.)[\w./@+-]+"
     r"|/gradio_api/((login_check|user|token|app_id|startup-events|reset|cancel|theme\.css)/?"
-    r"|upload|upload_progress|queue/(join|data)|component_server|heartbeat/\w+|file=.+)"
+    r"|upload|upload_progress|queue/(join|data)|heartbeat/\w+|file=.+)"
 )
-GUESTS_ONLY = re.compile(
-    r"/gradio_api/(upload|queue/|component_server|heartbeat/|file=|reset|cancel)"
-)
+GUESTS_ONLY = re.compile(r"/gradio_api/(upload|queue/|heartbeat/|file=|reset|cancel)")
 LOOKED_AT = ("/", f"{API}upload", f"{API}queue/join", f"{API}queue/data")  # answers to these
 MOST = 16 * 2**20  # bytes of a request that uploads nothing
 MOST_PAGES = 100_000  # that are remembered
@@ -154,14 +152,12 @@ class Guard:
         answer: _Answer,
     ) -> Receive:  # fmt: skip
         """The request's body, if it is not too large and names no file of somebody else's."""
-        multipart = headers.get(b"content-type", "").startswith("multipart/form-data")
-        uploads = multipart and path in (f"{API}upload", f"{API}component_server")
-        limit = MAX_UPLOAD + ABOVE if uploads else MOST
+        limit = MAX_UPLOAD + ABOVE if path == f"{API}upload" else MOST
         length = headers.get(b"content-length", "0")
         if not length.isdigit() or int(length) > limit:
             raise Refused(413, f"too large; a file may have {MAX_UPLOAD // 2**20} MB")
         receive = _bounded(receive, limit, answer)
-        if path not in (f"{API}queue/join", f"{API}component_server") or multipart:
+        if path != f"{API}queue/join":
             return receive
         body, receive = await _body_of(receive)
         try:
