@@ -70,7 +70,8 @@ CLOSED = [
     f"{API}/api/predict", f"{API}/proxy=http://127.0.0.1:1/",
     f"{API}/custom_component/a/client/b/c",
     f"{API}/vibe-code", f"{API}/vibe-edit", f"{API}/process_recording", f"{API}/runs",
-    f"{API}/file/etc/passwd", f"{API}/deep_link", f"{API}/queue/status", f"{API}/component_server", "monitoring", "docs",
+    f"{API}/file/etc/passwd", f"{API}/deep_link", f"{API}/queue/status",
+    f"{API}/component_server", "monitoring", "docs",
     "openapi.json", "redoc", "assets/../../etc/passwd", "static/..%2f..%2fetc/passwd",
 ]  # fmt: skip
 
