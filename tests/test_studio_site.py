@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def upload(client: Any, path: Path, name: str | None = None) -> str:
 
 
 def join(client: Any, data: list[Any], **more: Any) -> Any:
-    body = {"data": data, "fn_index": 0, "session_hash": "a", **more}
+    body = {"data": data, "fn_index": 0, "session_hash": secrets.token_hex(8), **more}
     return client.post(f"{API}/queue/join", json=body)
 
 
@@ -69,7 +70,8 @@ CLOSED = [
     f"{API}/api/predict", f"{API}/proxy=http://127.0.0.1:1/",
     f"{API}/custom_component/a/client/b/c",
     f"{API}/vibe-code", f"{API}/vibe-edit", f"{API}/process_recording", f"{API}/runs",
-    f"{API}/file/etc/passwd", f"{API}/deep_link", f"{API}/queue/status", "monitoring", "docs",
+    f"{API}/file/etc/passwd", f"{API}/deep_link", f"{API}/queue/status",
+    f"{API}/component_server", "monitoring", "docs",
     "openapi.json", "redoc", "assets/../../etc/passwd", "static/..%2f..%2fetc/passwd",
 ]  # fmt: skip
 
@@ -104,6 +106,16 @@ def test_no_file_but_ones_own(address: str, models: Path, tmp_path: Path) -> Non
                 assert join(other, data).status_code == 403, path
         assert join(other, [mine]).status_code == 403
         assert join(one, [{"path": mine, "meta": {"_type": "gradio.FileData"}}]).status_code == 200
+
+
+def test_nobody_speaks_for_anothers_page(address: str) -> None:
+    with guest(address) as one, guest(address) as other:
+        assert join(one, [], session_hash="mine").status_code == 200
+        assert join(other, [], session_hash="mine").status_code == 403
+        assert other.get(f"{API}/queue/data?session_hash=mine").status_code == 403
+        assert other.get(f"{API}/heartbeat/mine").status_code == 403
+        for odd in (None, 3, ["mine"]):
+            assert join(other, [], session_hash=odd).status_code == 403
 
 
 def test_what_is_dangerous_to_show_is_not_shown(address: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from ConSinGAN.studio.addresses import Addresses
 from ConSinGAN.studio.options import MAX_UPLOAD, is_loopback
@@ -29,13 +29,12 @@ OPEN = re.compile(  # the ways that the page needs; all others are closed
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|logout|login_check)/?"
     r"|/(assets|static|svelte)/(?!.*\.\.)[\w./@+-]+"
     r"|/gradio_api/((login_check|user|token|app_id|startup-events|reset|cancel|theme\.css)/?"
-    r"|upload|upload_progress|queue/(join|data)|component_server|heartbeat/\w+|file=.+)"
+    r"|upload|upload_progress|queue/(join|data)|heartbeat/\w+|file=.+)"
 )
-GUESTS_ONLY = re.compile(
-    r"/gradio_api/(upload|queue/|component_server|heartbeat/|file=|reset|cancel)"
-)
+GUESTS_ONLY = re.compile(r"/gradio_api/(upload|queue/|heartbeat/|file=|reset|cancel)")
 LOOKED_AT = ("/", f"{API}upload", f"{API}queue/join", f"{API}queue/data")  # answers to these
 MOST = 16 * 2**20  # bytes of a request that uploads nothing
+MOST_PAGES = 100_000  # that are remembered
 MOST_EVENTS = 10_000  # that are at work
 ABOVE = 2**20  # bytes of an upload beside the file
 GOOD_GUEST = re.compile(r"[\w-]{43}")
@@ -69,6 +68,7 @@ class Guard:
         """host: that is listened at; if it is this machine's, no other name is answered to."""
         self._app, self._addresses, self._host = app, addresses, host
         self._events: dict[str, Any] = {}  # which event, on which page, by Gradio's id
+        self._pages: dict[str, str] = {}  # whose a page is, by the name that it gives itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -111,7 +111,11 @@ class Guard:
             send = _Whole(send, lambda body: self._note_event(joined, body))
         elif path == f"{API}queue/data":
             send = _Stream(send, lambda line: self._note_answer(who, line))
+        if path == f"{API}queue/data":
+            query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+            self._check_page(who, query.get("session_hash", [""])[0])
         if path.startswith(f"{API}heartbeat/"):
+            self._check_page(who, path.rstrip("/").rpartition("/")[2])
             self._addresses.opened(who)
             try:
                 await self._app(scope, receive, send)
@@ -136,19 +140,24 @@ class Guard:
         if not self._addresses.may_have(guest, name):
             raise Refused(403, "this file is not yours")
 
+    def _check_page(self, guest: str, page: object) -> None:
+        """Refuse a guest who speaks for another one's page: its state is not his."""
+        if not isinstance(page, str) or self._pages.setdefault(page, guest) != guest:
+            raise Refused(403, "this page is not yours")
+        while len(self._pages) > MOST_PAGES:
+            self._pages.pop(next(iter(self._pages)))
+
     async def _checked(
         self, guest: str, path: str, headers: dict[bytes, str], receive: Receive,
         answer: _Answer,
     ) -> Receive:  # fmt: skip
         """The request's body, if it is not too large and names no file of somebody else's."""
-        multipart = headers.get(b"content-type", "").startswith("multipart/form-data")
-        uploads = multipart and path in (f"{API}upload", f"{API}component_server")
-        limit = MAX_UPLOAD + ABOVE if uploads else MOST
+        limit = MAX_UPLOAD + ABOVE if path == f"{API}upload" else MOST
         length = headers.get(b"content-length", "0")
         if not length.isdigit() or int(length) > limit:
             raise Refused(413, f"too large; a file may have {MAX_UPLOAD // 2**20} MB")
         receive = _bounded(receive, limit, answer)
-        if path not in (f"{API}queue/join", f"{API}component_server") or multipart:
+        if path != f"{API}queue/join":
             return receive
         body, receive = await _body_of(receive)
         try:
@@ -156,6 +165,7 @@ class Guard:
             texts = list(_texts(asked))
             if not isinstance(asked, dict):
                 raise ValueError("no object")
+            self._check_page(guest, asked.get("session_hash"))
         except (ValueError, RecursionError):
             raise Refused(400, "this is no request of the page") from None
         for key, text in texts:
