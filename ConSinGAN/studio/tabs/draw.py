@@ -47,7 +47,7 @@ class Tab:
         self.model = gr.Dropdown(
             [], label=texts.MODEL, elem_id="draw-model", interactive=True, filterable=True
         )
-        self.about = gr.HTML(elem_classes="about", padding=False)
+        self.about = gr.HTML(html.escape(texts.NO_MODELS), elem_classes="about", padding=False)
         self.to_paint = gr.Button(texts.TO_PAINT, visible=False, elem_id="draw-to-paint")
         self.task = gr.Radio([], label=texts.TASK, elem_id="draw-task", visible=False)
         self.picture = gr.File(
