@@ -74,6 +74,8 @@ def choose(page: Any, tab: str, mode: str) -> None:
     page.locator(name).click()
     page.get_by_role("option", name=mode).click()
     expect(page.locator(name)).to_have_value(re.compile(mode))
+    task = {"generation": "Samples", "harmonization": "Harmonization"}[mode]
+    expect(page.locator(f"#{tab.lower()}-task")).to_contain_text(task)  # the form is the model's
 
 
 def fill(page: Any, name: str, value: object) -> None:
