@@ -218,8 +218,10 @@ def test_objects_undo_invert_and_keys(page: Any, tmp_path: Path) -> None:
     Image.fromarray(bird).save(tmp_path / "bird.png")
     part = lambda name: page.locator(f'#paint-editor [data-part="{name}"]')  # noqa: E731
     part("open").set_input_files(picture)
-    part("add").set_input_files(tmp_path / "bird.png")
     view = part("view")
+    expect(view).to_be_visible()
+    part("add").set_input_files(tmp_path / "bird.png")
+    expect(part("scale")).to_be_visible()
     part("scale").fill("100")
     part("x").fill("10")
     part("y").fill("7")

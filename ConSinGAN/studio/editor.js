@@ -50,6 +50,7 @@ function receive(file) {
 }
 
 function place_object(picture) {
+  if (!base) { begin(picture); return; }
   remember();
   object = picture;
   const fit = Math.min(1, (width / 3) / picture.naturalWidth, (height / 3) / picture.naturalHeight);
