@@ -165,6 +165,15 @@ def command(*words: object) -> str:
     return subprocess.list2cmdline(texts) if os.name == "nt" else shlex.join(texts)
 
 
+def in_words(seconds: float) -> str:
+    """A time as people say it: 50 seconds, 4 minutes, 2.5 hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} hours"
+
+
 def setup_logging(level: int = logging.INFO) -> None:
     """Send the package's messages to stderr as plain lines."""
     logging.raiseExceptions = False  # a full disk must not fill the screen

@@ -107,12 +107,3 @@ def _time(
         float(iterate(source.draw_input(model, streams))["fake"])
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:])
-
-
-def in_words(seconds: float) -> str:
-    """A time as people say it: 50 seconds, 4 minutes, 2.5 hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.{1 if seconds < 36000 else 0}f} hours"

@@ -20,7 +20,7 @@ from ConSinGAN.generators.base import Generator
 from ConSinGAN.holes import Holes
 from ConSinGAN.latents import Latents, RandomLatents
 from ConSinGAN.modes.animation_options import Options as AnimationMode
-from ConSinGAN.noise import DrawingStreams, Purpose, RandomStreams
+from ConSinGAN.noise import DrawingStreams, Near, Purpose, RandomStreams
 from ConSinGAN.norms import WholeNorms
 from ConSinGAN.options import check_value
 from ConSinGAN.pyramid import size_of, sizes_of
@@ -152,16 +152,22 @@ class ImageModel:
         return [*self.scaled_sizes(size[0] / height, size[1] / width)[:-1], (size[0], size[1])]
 
     def random_latents(
-        self, purpose: Purpose, seed: Seed, number: int, start: int = 0, given: Tensor | None = None
-    ) -> RandomLatents:
+        self, purpose: Purpose, seed: Seed, number: int, start: int = 0,
+        given: Tensor | None = None, near: Near | None = None,
+    ) -> RandomLatents:  # fmt: skip
         """The noise maps of a random picture, of all or any part of it; see `RandomLatents`.
 
         start: stages below it stay at the anchor. given: what enters stage 0, if not the mode's
-        own, (1, C, h, w) of the drawing's size there.
+        own, (1, C, h, w) of the drawing's size there. near: the sample that it resembles.
         """
+
+        def streams() -> DrawingStreams:
+            if near is not None:
+                return DrawingStreams.near(near, seed, number, self.device)
+            return DrawingStreams(purpose, seed, number, self.device)
+
         return RandomLatents(
-            self.generator, self.mode, self.coarsest,
-            lambda: DrawingStreams(purpose, seed, number, self.device),
+            self.generator, self.mode, self.coarsest, streams,
             given, self.fixed_noise, self.frame, start,
         )  # fmt: skip
 
@@ -200,6 +206,7 @@ class ImageModel:
         window: tuple[int, int, int, int] | None = None,
         first: int = 0,
         start_scale: int = 0,
+        near: Near | None = None,
     ) -> Iterator[Tensor]:
         """Draw random pictures, each (1, C, h, w) in [-1, 1], one after the other.
 
@@ -207,12 +214,13 @@ class ImageModel:
         this part of each, (top, left, height, width) in pixels. Of the endless series that a seed
         (or several numbers) stands for, `num` pictures come from number `first` on: a picture is
         the same whatever else is drawn. start_scale: stages below it stay as they are in the
-        reconstruction. Raises UsageError, at once, if an argument is wrong.
+        reconstruction. near: the pictures are neighbours of that sample, a series of its own.
+        Raises UsageError, at once, if an argument is wrong.
         """
         frame = self.sample_frame(scale, size, window)
         tiles.choose_tile(self.generator, frame, 0, _size_flag(size))
         # Not in batches: a picture's roundings would depend on their size.
-        drawn = self._random(num, seed, first, start_scale)
+        drawn = self._random(num, seed, first, start_scale, near)
         return (self.draw(latents(frame), frame) for latents in drawn)
 
     def sample_tiled(
@@ -226,6 +234,7 @@ class ImageModel:
         window: tuple[int, int, int, int] | None = None,
         first: int = 0,
         start_scale: int = 0,
+        near: Near | None = None,
     ) -> Iterator[TiledPicture]:
         """The pictures of `sample`, in tiles of so many pixels a side: of any size.
 
@@ -236,7 +245,7 @@ class ImageModel:
         if not tile:
             raise UsageError("`tile` must be a number of pixels; whole pictures are `sample`'s")
         part = None if window is None else self._window(window, frame)
-        drawn = self._random(num, seed, first, start_scale)
+        drawn = self._random(num, seed, first, start_scale, near)
         return (self.draw_tiled(latents, frame, tile, part) for latents in drawn)
 
     def sample_frame(
@@ -273,7 +282,7 @@ class ImageModel:
         return Window(*numbers)
 
     def _random(
-        self, num: int, seed: Seed, first: int, start_scale: int
+        self, num: int, seed: Seed, first: int, start_scale: int, near: Near | None
     ) -> Iterator[RandomLatents]:
         """The latents of random pictures. Raises UsageError, at once, if an argument is wrong."""
         num = check_value(Samples, "num_samples", plain(num))
@@ -288,7 +297,10 @@ class ImageModel:
                 "counted from 0"
             )
         numbers = range(first, first + num)
-        return (self.random_latents(Purpose.SAMPLE, seed, number, start) for number in numbers)
+        return (
+            self.random_latents(Purpose.SAMPLE, seed, number, start, near=near)
+            for number in numbers
+        )
 
     def animate(
         self,

@@ -7,7 +7,9 @@ in parts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
@@ -158,6 +160,27 @@ class Field:
         return self.maps(0, channels, (*self.corner, height, width), dtype, self.draws - 1)
 
 
+class Blend(Field):
+    """Noise near that of another field: the same statistics, and as far away as is wished."""
+
+    def __init__(self, start: Field, other: Field, distance: float) -> None:
+        """distance: 0 gives `start`, 1 `other`; between them along the sphere, which keeps the
+        variance (Shoemake 1985, "Animating rotation with quaternion curves": slerp)."""
+        self.start, self.other = start, other
+        self.shares = math.cos(distance * math.pi / 2), math.sin(distance * math.pi / 2)
+        self.device, self.corner, self.draws = start.device, start.corner, 0
+
+    def maps(
+        self, stage: int, channels: int, window: tuple[int, int, int, int],
+        dtype: torch.dtype = torch.float32, draw: int = 0, period: Period = (None, None),
+    ) -> Tensor:  # fmt: skip
+        start, other = (
+            field.maps(stage, channels, window, dtype, draw, period).float()
+            for field in (self.start, self.other)
+        )
+        return (self.shares[0] * start + self.shares[1] * other).to(dtype)
+
+
 def _pieces(first: int, num: int, period: int | None) -> list[tuple[int, int]]:
     """`num` places from `first` on around a ring, in runs: where each begins, and its length."""
     if period is None:
@@ -179,7 +202,19 @@ class Purpose(IntEnum):
     COMPOSITE = 3
     EXTENSION = 4
     TEXTURE = 5
+    NEIGHBOUR = 6  # of a sample; see `Near`
     ANCHOR = 9  # what stays the same in all pictures of a size that has no anchor
+
+
+@dataclass(frozen=True)
+class Near:
+    """What random pictures resemble: sample path[0], its neighbour path[1], that one's, ...
+
+    distance: of each step, see `Blend`.
+    """
+
+    path: tuple[int, ...]
+    distance: float
 
 
 class DrawingStreams:
@@ -187,6 +222,22 @@ class DrawingStreams:
 
     noise: a field. augmentation: a generator of the picture's own.
     """
+
+    @classmethod
+    def near(
+        cls, near: Near, seed: int | Sequence[int], number: int,
+        device: torch.device | str = "cpu",
+    ) -> DrawingStreams:  # fmt: skip
+        """Of neighbour `number` of a sample, or of a neighbour of one."""
+        streams = cls(Purpose.SAMPLE, seed, near.path[0], device)
+        words = [seed] if isinstance(seed, int) else list(seed)
+        steps = (*near.path, number)
+        for length in range(2, len(steps) + 1):
+            # The number of steps goes first: one neighbour's address is no beginning of another's.
+            address = (length, *steps[: length - 1], *words)
+            other = cls(Purpose.NEIGHBOUR, address, steps[length - 1], device)
+            streams.noise = Blend(streams.noise, other.noise, near.distance)
+        return streams
 
     def __init__(
         self, purpose: Purpose, seed: int | Sequence[int], number: int = 0,

@@ -81,15 +81,17 @@ class Schema:
             for family in self.families.values()
         }
         titles: dict[str, list[str]] = {}
-        for name, owned in self.options.items():
-            titles.setdefault(self._title(name, owned), []).append(name)
+        for name in self.options:
+            titles.setdefault(self.title(name), []).append(name)
         for title in sorted(titles, key="device".__eq__):  # device last
             group = parser.add_argument_group(title)
             for name in titles[title]:
                 add_flag(group, self.options[name].cls, name, special, summaries.get(name, {}))
         return parser
 
-    def _title(self, name: str, owned: Owned) -> str:
+    def title(self, name: str) -> str:
+        """The heading that the option stands below: its group, or whose it is."""
+        owned = self.options[name]
         if not owned.owners:
             return field_of(self.core, name).metadata["group"]
         return f"{owned.kind} {', '.join(owned.owners)}"
@@ -273,7 +275,7 @@ class Schema:
     def _check_section(self, section: str, name: str, where: str) -> None:
         owned = self.options[name]
         chooses = {family.option: kind for kind, family in self.families.items()}
-        group = owned.kind or chooses.get(name) or self._title(name, owned)
+        group = owned.kind or chooses.get(name) or self.title(name)
         if group != section:
             raise UsageError(f"{where}: {name!r} belongs into the section {group!r}")
 

@@ -7,13 +7,12 @@ what it lists and does not draw anew, if it is still what was written; nothing e
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import tempfile
 from pathlib import Path
 
 from ConSinGAN import lock
-from ConSinGAN.atomic import write_atomic
+from ConSinGAN.atomic import checksum, write_atomic
 from ConSinGAN.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ class Results:
         if removed:
             log.info("%s: %d files of the evaluation before were removed (--output_dir keeps "
                      "evaluations apart)", self.folder, len(removed))  # fmt: skip
-        lines = (f"{_digest(self.folder / name)} {_escaped(name)}\n" for name in self._names)
+        lines = (f"{checksum(self.folder / name)} {_escaped(name)}\n" for name in self._names)
         write_atomic(self.folder / MANIFEST, "".join(lines).encode(), durable=False)
 
     def _remove(self, name: str, digest: str) -> bool:
@@ -97,7 +96,7 @@ class Results:
         try:
             if not self._inside(path) or path.is_symlink() or not path.is_file():
                 return False
-            if digest not in (UNKNOWN, _digest(path)):
+            if digest not in (UNKNOWN, checksum(path)):
                 return False
             path.unlink()
         except (OSError, ValueError) as error:
@@ -127,14 +126,6 @@ def listed(folder: Path) -> dict[str, str]:
         name = _unescaped(name)
         found[name] = digest if found.get(name) != UNKNOWN else UNKNOWN
     return found
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def _escaped(name: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ConSinGAN import beginning, estimate, hardware, images
+from ConSinGAN import beginning, console, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods.adversarial import noise_amplitude
 from ConSinGAN.methods.judging import say_what_is_left_out
@@ -165,7 +165,7 @@ def say_how_long(state: TrainingState) -> None:
     if wanted and estimate.products(config, sizes) >= WORTH_AN_ESTIMATE:
         speed = estimate.measure(config, model.device, model.generator.dtype)
         seconds = speed.seconds(config, sizes, state.stage, state.iteration)
-        log.info("about %s from here to the end", estimate.in_words(seconds))
+        log.info("about %s from here to the end", console.in_words(seconds))
 
 
 def is_checked(state: TrainingState) -> bool:

@@ -15,10 +15,12 @@ import ConSinGAN
 import main_train
 from ConSinGAN import estimate, launch, modes, training
 from ConSinGAN.config import TrainConfig
+from ConSinGAN.console import in_words
 from ConSinGAN.errors import UsageError
-from ConSinGAN.estimate import Speed, in_words, products, work
+from ConSinGAN.estimate import Speed, products, work
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.presets.draft import Draft
+from ConSinGAN.presets.standard import Standard
 from ConSinGAN.pyramid import stage_sizes
 from ConSinGAN.run import RunDirectory
 
@@ -147,6 +149,16 @@ def test_both_ends_are_chosen(flags: dict, on: Callable[[Speed], None]) -> None:
     assert chosen_draft(flags) == drafts[0]
     on(Speed(0.0, 1e13))
     assert Mode.drafts.index(chosen_draft(flags)) > 1
+
+
+def test_standard_goes_up_to_half_a_full_run(flags: dict, on: Callable[[Speed], None]) -> None:
+    def chosen() -> dict:
+        return dict(Standard().choose(lambda preset: configuration(flags, preset)))
+
+    on(SNAIL)
+    assert chosen() == Mode.drafts[0]
+    on(Speed(0.0, 1e13))
+    assert chosen() == {"niter": 1000}
 
 
 def test_the_choice_is_told_and_recorded(

@@ -311,7 +311,7 @@ def test_a_newer_version_gets_one_line(tmp_path: Path, version: int) -> None:
 def test_presets_that_there_are_not(name: object) -> None:
     with pytest.raises(UsageError, match=r"preset must be one of draft"):
         launch.configure({"preset": name})
-    assert PRESETS.names() == ("draft", "fast", "singan")
+    assert PRESETS.names() == ("draft", "fast", "singan", "standard")
 
 
 def test_options_are_shared_by_inheriting_them() -> None:

@@ -190,7 +190,7 @@ def test_style_in_tiles(mode: str, size: tuple[int, int] | None) -> None:
 def test_outpainting_in_tiles(mode: str, options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_surroundings, "MENDED_SIZE", 40)
     model, extend = strong(mode, **options), (13, 0, 7, 31)
-    (whole,), (tiled,) = (list(extensions(model, extend, 1, 3, tile)) for tile in (0, 41))
+    (whole,), (tiled,) = (list(extensions(model, extend, range(1), 3, tile)) for tile in (0, 41))
     assert isinstance(tiled, TiledPicture)
     assert (tiled.area.top, tiled.area.left, *tiled.size) == (-13, -31, 110, 141)
     assert levels_apart(whole, tiled.tensor()) <= 1

@@ -52,14 +52,21 @@ class Animation(Task):
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options: Options = config.options_of("task")
         yield Drawing("reconstruction", [model.reconstruct()])
-        starts = range(min(NUM_STARTS, model.generator.num_stages))
-        for start_scale, beta in itertools.product(starts, BETAS):
+        for start_scale, beta in itertools.product(starts_of(model, options), betas_of(options)):
             name = f"start_scale={start_scale}_alpha={ALPHA}_beta={beta}"
             shown = partial(console.progress, what=name, total=options.num_frames, unit="frame")
             frames = model.animate(
                 options.num_frames, start_scale, ALPHA, beta, config.seed, options.loop, shown
             )
             yield Drawing(name, frames, options.fps)
+
+    def check(self, model: ImageModel, config: EvalConfig) -> None:
+        start = config.options_of("task").moves_from
+        if start is not None and start >= model.generator.num_stages:
+            raise UsageError(
+                f"`moves_from` {start}: the model has {model.generator.num_stages} stages, counted "
+                "from 0"
+            )
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         """Random pictures: frames resemble each other, and metrics would take that for a fault."""
@@ -71,3 +78,15 @@ class Animation(Task):
         wanted = getattr(model.config.options_of("mode"), "start_scale", 0)
         start = min(wanted, model.generator.num_stages - 1)
         yield Drawing("animation", model.animate(PREVIEW_FRAMES, start, ALPHA), PREVIEW_FPS)
+
+
+def starts_of(model: ImageModel, options: Options) -> Sequence[int]:
+    """First stages that move, of one animation after the other."""
+    if options.moves_from is not None:
+        return [options.moves_from]
+    return range(min(NUM_STARTS, model.generator.num_stages))
+
+
+def betas_of(options: Options) -> Sequence[float]:
+    """How smooth the walks are, of one animation after the other."""
+    return BETAS if options.beta is None else [options.beta]

@@ -51,6 +51,11 @@ class Task(ABC):
     summary: ClassVar[str] = ""  # one line for lists
     defaults: ClassVar[Mapping[str, Any]] = {}  # of its options, that differ from their own
     moves: ClassVar[bool] = False  # whether any of its drawings moves
+    # Names of drawings: those that only show what was there before, and how the names of two begin
+    # that show before and after.
+    references: ClassVar[tuple[str, ...]] = ("reconstruction", "real_image")
+    compared: ClassVar[tuple[str, str] | None] = None
+    paints: ClassVar[bool] = False  # whether colours are painted on the picture that it is given
     reads_picture: ClassVar[bool] = False  # whether it is given one, of which --frame can be told
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:

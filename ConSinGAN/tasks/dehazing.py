@@ -22,6 +22,7 @@ class Dehazing(Task):
 
     name = "dehazing"
     summary = "the picture without its haze"
+    compared = ("dark_channel_prior", "dehazed")
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
         if mode.default_task == self.name:

@@ -11,3 +11,4 @@ class Editing(Composite):
     name = "editing"
     summary = "turns a rough edit of the picture into a clean one"
     result_name = "edited"
+    paints = True

@@ -26,6 +26,7 @@ class Inpainting(Task):
     name = "inpainting"
     summary = "fills the hole that the model was trained with, in several ways"
     defaults = {"num_samples": 8}
+    compared = ("hole", "inpainted_")
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
         if mode.hides:
@@ -36,11 +37,11 @@ class Inpainting(Task):
         options: Options = config.options_of("task")
         yield Drawing("reconstruction", [model.reconstruct()])
         yield Drawing("hole", [shown_hole(model)])
-        drawn = fills(model, range(options.num_samples), config.seed)
+        drawn = fills(model, options.numbers, config.seed)
         if options.full_size:
             drawn = (at_full_size(model, picture) for picture in drawn)
         shown = console.progress(drawn, "fills", options.num_samples, "picture")
-        for number, picture in enumerate(shown):
+        for number, picture in zip(options.numbers, shown, strict=True):
             yield Drawing(f"inpainted_{number}", [picture])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
@@ -54,16 +54,16 @@ class Outpainting(Task):
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
         options: Options = config.options_of("task")
         assert options.extend is not None
-        pictures = extensions(model, options.extend, options.num_samples, config.seed, options.tile)
+        pictures = extensions(model, options.extend, options.numbers, config.seed, options.tile)
         shown = console.progress(pictures, self.name, options.num_samples, "picture")
-        for index, picture in enumerate(shown):
-            yield Drawing(f"outpainted_{index}", [picture])
+        for number, picture in zip(options.numbers, shown, strict=True):
+            yield Drawing(f"outpainted_{number}", [picture])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         options: Options = config.options_of("task")
         assert options.extend is not None
         num = options.num_samples
-        drawn = extensions(model, options.extend, num, config.seed, options.tile)
+        drawn = extensions(model, options.extend, range(num), config.seed, options.tile)
         return num, map(whole, drawn)
 
 
@@ -82,17 +82,17 @@ def canvas(model: ImageModel, extend: Extent) -> Frame:
 
 
 def extensions(
-    model: ImageModel, extend: Extent, num: int, seed: int, tile: int | None = None
+    model: ImageModel, extend: Extent, numbers: Sequence[int], seed: int, tile: int | None = None
 ) -> Iterator[Tensor | TiledPicture]:
     """Pictures (1, C, H, W) in [-1, 1] that go on `extend` pixels beyond the training picture.
 
-    tile: see `_tile_options`.
+    numbers: of the endless series that the seed stands for. tile: see `_tile_options`.
     """
     from ConSinGAN.tasks import _surroundings
 
     frame, picture = canvas(model, extend), model.real.cpu()
     side = tile_for(model, frame, tile, "`extend`")
-    for number in range(num):
+    for number in numbers:
         entering = latents(model, frame, seed, number)
         drawn = model.drawing(entering, frame, side, f"{Outpainting.name} {number}")
         drawn = drawn.then(lambda window, pixels: pixels.float().cpu())

@@ -27,7 +27,9 @@ class Paint(Task):
 
     name = "paint"
     summary = "turns a painting in few colours into a picture like the training picture"
+    compared = ("painting_", "painted_")
     reads_picture = True
+    paints = True
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
         if mode.default_task == self.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from ConSinGAN import console
 from ConSinGAN.errors import UsageError
 from ConSinGAN.tasks._tiling import check_tiled, tile_for, whole
 from ConSinGAN.tasks.base import NUM_SHEET_SAMPLES, Drawing, Task
+from ConSinGAN.tasks.samples_options import DISTANCE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.naive import Naive
+    from ConSinGAN.noise import Near
     from ConSinGAN.tasks.samples_options import Options
     from ConSinGAN.tiles import TiledPicture
+
+
+NEAR = re.compile(r"[0-9]{1,9}(/[0-9]{1,9}){0,31}")  # a sample, its neighbour, and so on
 
 
 class Samples(Task):
@@ -38,19 +44,26 @@ class Samples(Task):
         scaled = options.scale_h is not None or options.scale_w is not None
         if options.size is not None and scaled:
             raise UsageError("`size` and `scale_h`/`scale_w` exclude each other")
+        if options.distance is not None and options.near is None:
+            raise UsageError("`distance` is from a sample: name it with `near`, or leave it away")
+        if options.near is not None and not NEAR.fullmatch(options.near):
+            raise UsageError(
+                "`near` takes the number of a sample, or 7/3 for neighbour 3 of sample 7, not "
+                f"{options.near!r}"
+            )
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
         for sample_set in sample_sets(config.options_of("task")):
             sample_set.check(model, config)
 
     def run(self, model: ImageModel, config: EvalConfig) -> Iterator[Drawing]:
-        num = config.options_of("task").num_samples
+        numbers = config.options_of("task").numbers
         yield Drawing("reconstruction", [model.reconstruct()])
         for sample_set in sample_sets(config.options_of("task")):
-            pictures = sample_set.pictures(model, num, config.seed)
-            shown = console.progress(pictures, sample_set.name, num, "picture")
-            for index, picture in enumerate(shown):
-                yield Drawing(f"{sample_set.name}/gen_sample_{index}", [picture])
+            pictures = sample_set.pictures(model, len(numbers), config.seed)
+            shown = console.progress(pictures, sample_set.name, len(numbers), "picture")
+            for number, picture in zip(numbers, shown, strict=True):
+                yield Drawing(f"{sample_set.name}/gen_sample_{number}", [picture])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         options: Options = config.options_of("task")
@@ -80,6 +93,8 @@ class SampleSet:
     window: tuple[int, int, int, int] | None = None  # top, left, height, width
     start: int = 0  # stages below it stay as in the reconstruction
     tile: int | None = None  # pixels a side; 0: never
+    first: int = 0  # number of the first
+    near: Near | None = None  # what they resemble
 
     def check(self, model: ImageModel, config: EvalConfig) -> None:
         """Raise UsageError, naming the flag, if such a picture cannot be drawn or written."""
@@ -90,7 +105,7 @@ class SampleSet:
     def pictures(self, model: ImageModel, num: int, seed: int) -> Iterator[Tensor | TiledPicture]:
         """The pictures one after the other: (1, C, h, w), or in tiles."""
         how: dict[str, Any] = {"scale": self.scale, "size": self.size, "window": self.window}
-        how["start_scale"] = self.start
+        how |= {"start_scale": self.start, "first": self.first, "near": self.near}
         if tile := self._tile(model):
             return model.sample_tiled(tile, num, seed, **how)
         return model.sample(num, seed, **how)
@@ -106,11 +121,22 @@ class SampleSet:
         return tile_for(model, frame, self.tile, flag)
 
 
+def near_of(options: Options) -> Near | None:
+    """What the samples shall resemble, if anything."""
+    if options.near is None:
+        return None
+    from ConSinGAN.noise import Near
+
+    path = tuple(map(int, options.near.split("/")))
+    return Near(path, DISTANCE if options.distance is None else options.distance)
+
+
 def sample_sets(options: Options) -> list[SampleSet]:
     """Which sizes to sample at."""
     window = options.window
     how: dict[str, Any] = {
         "window": window, "start": options.start_scale, "tile": options.tile,
+        "first": options.first, "near": near_of(options),
     }  # fmt: skip
     if options.size is not None:
         height, width = options.size

@@ -9,6 +9,8 @@ from ConSinGAN.tasks._num_options import Num
 from ConSinGAN.tasks._size_options import Size
 from ConSinGAN.tasks._tile_options import TileOptions
 
+DISTANCE = 0.3  # of neighbours
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TileOptions, Size, Num):
@@ -23,4 +25,12 @@ class Options(TileOptions, Size, Num):
     start_scale: int = option(
         0, "task", "stages below this one stay as in the reconstruction: variations of the picture "
         "instead of new layouts", low=0, high=100, metavar="STAGE",
+    )  # fmt: skip
+    near: str | None = option(
+        None, "task", "draw pictures that resemble this sample: its number, or 7/3 for neighbour 3 "
+        "of sample 7", metavar="NUMBER",
+    )  # fmt: skip
+    distance: float | None = option(
+        None, "task", f"how far from it: 0 is that sample, 1 any other (default: {DISTANCE})",
+        low=0, high=1,
     )  # fmt: skip

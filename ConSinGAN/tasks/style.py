@@ -34,6 +34,7 @@ class Style(Task):
 
     name = "style"
     summary = "draws any picture in the training picture's style"
+    compared = ("content_", "styled_")
     reads_picture = True
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:

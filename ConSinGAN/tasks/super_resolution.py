@@ -27,6 +27,7 @@ class SuperResolution(Task):
 
     name = "super_resolution"
     summary = "the picture, enlarged"
+    compared = ("bicubic", "super_resolved")
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
         if mode.default_task == self.name:

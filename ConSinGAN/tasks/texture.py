@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ConSinGAN import console
@@ -47,35 +47,35 @@ class Texture(Task):
 
         options: Options = config.options_of("task")
         rings = RINGS[options.wrap]
-        drawn = textures(model, options.size, rings, options.num_samples, config.seed, options.tile)
-        for index, picture in enumerate(
-            console.progress(drawn, self.name, options.num_samples, "picture")
-        ):
-            yield Drawing(f"texture_{index}", [picture])
+        drawn = textures(model, options.size, rings, options.numbers, config.seed, options.tile)
+        shown = console.progress(drawn, self.name, options.num_samples, "picture")
+        for number, picture in zip(options.numbers, shown, strict=True):
+            yield Drawing(f"texture_{number}", [picture])
             if not isinstance(picture, TiledPicture):  # else it is too large to be looked at so
-                yield Drawing(f"texture_{index}_laid", [laid(picture, rings)])
+                yield Drawing(f"texture_{number}_laid", [laid(picture, rings)])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
         options: Options = config.options_of("task")
         num, rings = options.num_samples, RINGS[options.wrap]
-        drawn = textures(model, options.size, rings, num, config.seed, options.tile)
+        drawn = textures(model, options.size, rings, range(num), config.seed, options.tile)
         return num, (whole(picture) for picture in drawn)
 
 
 def textures(
-    model: ImageModel, size: Size | None, rings: tuple[bool, bool], num: int, seed: int,
-    tile: int | None = None,
+    model: ImageModel, size: Size | None, rings: tuple[bool, bool], numbers: Sequence[int],
+    seed: int, tile: int | None = None,
 ) -> Iterator[Tensor | TiledPicture]:  # fmt: skip
     """Random pictures (1, C, h, w) in [-1, 1] whose rows, columns or both are rings.
 
-    size: (h, w) in pixels; None: as large as the training picture. tile: see `_tile_options`; what
+    size: (h, w) in pixels; None: as large as the training picture. numbers: of the endless series
+    that the seed stands for. tile: see `_tile_options`; what
     is drawn in tiles is cut at pixel 0, wherever that is.
     """
     from ConSinGAN.noise import Purpose
 
     frame = ring_frame(model, size or model.sizes[-1], rings)
     side = tile_for(model, frame, tile)
-    for number in range(num):
+    for number in numbers:
         if side:
             latents = model.random_latents(Purpose.TEXTURE, seed, number)
             yield model.draw_tiled(latents, frame, side, name=f"texture {number}")

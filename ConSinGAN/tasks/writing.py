@@ -14,8 +14,8 @@ import yaml
 from torch import Tensor
 
 from ConSinGAN import images
-from ConSinGAN.atomic import write_atomic
-from ConSinGAN.evaluation import EvalConfig
+from ConSinGAN.atomic import checksum, write_atomic
+from ConSinGAN.evaluation import SCHEMA, EvalConfig
 from ConSinGAN.hardware import PRECISION_NAMES
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
@@ -99,18 +99,26 @@ def write_results(task: Task, model: ImageModel, config: EvalConfig, results: Re
 
 
 def settings_of(model: ImageModel, config: EvalConfig) -> dict[str, Any]:
-    """What a drawing depends on: toolkit, model, task, its options, seed, arithmetic."""
+    """What a drawing depends on: toolkit, model, task, its options, seed, arithmetic.
+
+    Of pictures that it was given the names and checksums, not where they lay.
+    """
     options = config.options_of("task")
     fields = [] if options is None else dataclasses.fields(options)
     wanted = [field.name for field in fields if field.metadata["scope"] is not Scope.HARMLESS]
     values = {name: getattr(options, name) for name in wanted}
+    values = {name: value for name, value in values.items() if value is not None}
+    paths = [name for name in values if SCHEMA.is_path(name)]
+    files = {name: {"sha256": checksum(Path(values[name]))} for name in paths}
+    values |= {name: Path(values[name]).name for name in paths}
     return {
         "toolkit": f"ConSinGAN {VERSION}",
         "model": str(config.model_dir),
         "task": config.task,
         "seed": config.seed,
         "precision": PRECISION_NAMES[model.generator.dtype],
-        "options": {name: value for name, value in values.items() if value is not None},
+        "options": values,
+        **({"files": files} if files else {}),
     }
 
 

@@ -100,7 +100,7 @@ def changed(picture: Path, out: Path) -> list[Row]:
         return whole(draw_content(styled, content, CHANGED, tile=side))
 
     def outpaint(side: int) -> Tensor:
-        return whole(next(extensions(extended, (more, wide, 0, 0), 1, 0, side)))
+        return whole(next(extensions(extended, (more, wide, 0, 0), range(1), 0, side)))
 
     kinds = (("style", style), ("outpainting", outpaint))
     return [compared(kind, "fp32", draw, CHANGED_TILE) for kind, draw in kinds]
