@@ -8,7 +8,8 @@ runs at the same time, and the same command goes on where it was stopped. It lea
 every sweep leaves, trials.csv (every value), table.md (means and spread) and sheet_<picture>.png
 among it, and differences.md: every setting against the first one.
 
-Without --setting: the fast default against float32, 3 stages and lr_scale 0.5.
+Without --setting: the fast default against float32, 3 stages and lr_scale 0.5. With --parts: every
+objective, critic, generator and addition against the default (docs/parts.md).
 
     python benchmarks/quality.py --calibrate [--pictures FILE ...]
 
@@ -49,6 +50,24 @@ SETTINGS = {
     "3 stages": "--precision bf16 --train_stages 3",
     "lr_scale 0.5": "--precision bf16 --lr_scale 0.5",
 }
+PARTS = {
+    "default": "",
+    "wgan": "--objective wgan",
+    "lsgan": "--objective lsgan",
+    "nonsaturating": "--objective nonsaturating",
+    "nonsaturating, r1": "--objective nonsaturating --r1 0.2 --lr_d 0.0005",
+    "hinge": "--objective hinge",
+    "hinge, smoothed": "--objective hinge --label_smoothing 0.2",
+    "began": "--objective began",
+    "multiscale": "--critic multiscale",
+    "multiscale, matching": "--critic multiscale --feature_matching 10",
+    "autoencoding": "--critic autoencoding",
+    "augmented": "--augment_critic colour,translation,cutout",
+    "colour alone": "--augment_critic colour",
+    "fade-in": "--fade_in 0.5",
+    "skip excitation": "--skip_excitation",
+    "singan": "--generator singan",
+}
 NO_PREVIEWS = {"preview_every": 10**9}
 
 
@@ -60,7 +79,8 @@ def flags_of(words: str) -> dict[str, Any]:
 
 def make_sweep(flags: argparse.Namespace) -> Sweep:
     """The sweep that flags stand for. Raises UsageError."""
-    typed = dict(text.split("=", 1) for text in flags.setting or ()) or SETTINGS
+    usual = PARTS if flags.parts else SETTINGS
+    typed = dict(text.split("=", 1) for text in flags.setting or ()) or usual
     common = {**NO_PREVIEWS, **flags_of(flags.common)}
     settings = [Setting(name, flags_of(words)) for name, words in typed.items()]
     pictures = train.find([str(picture) for picture in flags.pictures])
@@ -156,6 +176,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--pictures", type=Path, nargs="+", default=PICTURES, metavar="FILE")
     parser.add_argument("--setting", action="append", metavar="NAME=FLAGS")
+    parser.add_argument("--parts", action="store_true", help="every part against the default")
     parser.add_argument("--common", default=COMMON, help="flags for all runs", metavar="FLAGS")
     parser.add_argument("--seeds", type=int, default=2, metavar="N")
     parser.add_argument("--num_samples", type=int, default=50, metavar="N")
