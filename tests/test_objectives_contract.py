@@ -84,21 +84,21 @@ def test_steps_can_be_recorded(name: str, dtype: torch.dtype) -> None:
     iteration = make_iteration(**chosen(name))
     model, critic = iteration.model, iteration.critic
     model.generator.to("meta").dtype = critic.to("meta").dtype = dtype
-    iteration.objective.to("meta")
+    iteration.state.objective.to("meta")
     model.reals = [real.to("meta") for real in model.reals]
     model.fixed_noise = [z.to("meta") for z in model.fixed_noise]
     iteration.state.optimizers = {  # Adam's kernels are the GPU's
         name: torch.optim.SGD(network.parameters(), lr=0.1)
         for name, network in (("generator", model.generator), ("critic", critic))
     }
-    buffers = [buffer.data_ptr() for buffer in iteration.objective.buffers()]
+    buffers = [buffer.data_ptr() for buffer in iteration.state.objective.buffers()]
     shapes = model.generator.noise_shapes(model.frame)
-    chance = {name: z.to("meta") for name, z in numbers(iteration.objective, 3).items()}
+    chance = {name: z.to("meta") for name, z in numbers(iteration.state.objective, 3).items()}
     losses = Adversarial(iteration.state).step(
         [torch.empty(s, device="meta") for s in shapes], chance
     )
     assert {value.device.type for value in losses.values()} == {"meta"}
-    assert [buffer.data_ptr() for buffer in iteration.objective.buffers()] == buffers
+    assert [buffer.data_ptr() for buffer in iteration.state.objective.buffers()] == buffers
 
 
 @pytest.mark.gpu
@@ -117,7 +117,7 @@ def test_gpu_gives_the_processors_numbers(name: str, compile: bool) -> None:
             noise = [z.to(device) for z in draw_maps(shapes, random)]
             chance = {
                 stream: torch.rand((3, *shape), generator=random).to(device)
-                for stream, shape in iteration.objective.chance.items()
+                for stream, shape in iteration.state.objective.chance.items()
             }
             losses = iteration.run_step(noise, chance)
             results.append({key: float(value) for key, value in losses.items()})
