@@ -279,7 +279,7 @@ def test_stop_ends_the_training_that_fills_a_hole(page: Any, tmp_path: Path) -> 
     page.locator("#paint-stop").click()
     expect(page.locator("#paint-status")).to_contain_text("Stopped.")
     page.get_by_role("tab", name="Train", exact=True).click()
-    expect(page.locator("#train-queue")).to_contain_text("Stopped")
+    expect(page.locator("#train-queue")).to_contain_text("— stopped")
 
 
 def test_sizes_are_dragged_or_moved_by_keys(page: Any) -> None:
