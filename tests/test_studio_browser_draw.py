@@ -72,7 +72,7 @@ def choose(page: Any, tab: str, mode: str) -> None:
     name = f"#{tab.lower()}-model input"
     expect(page.locator(name)).not_to_have_value("")
     page.locator(name).click()
-    page.get_by_role("option", name=mode).click()
+    page.get_by_role("option", name=mode).first.click()
     expect(page.locator(name)).to_have_value(re.compile(mode))
     task = {"generation": "Samples", "harmonization": "Harmonization"}[mode]
     expect(page.locator(f"#{tab.lower()}-task")).to_contain_text(task)  # the form is the model's
@@ -245,6 +245,7 @@ def test_objects_undo_invert_and_keys(page: Any, tmp_path: Path) -> None:
     part("clear").click()
     expect(view).to_have_attribute("data-masked", "0")
     page.locator("#paint-task").get_by_text("Fill a hole").click()
+    expect(page.locator("#paint-effort")).to_be_visible()
     page.locator("#paint-go").click()
     expect(page.locator("#paint-note")).to_contain_text("paint what shall be drawn anew")
 
@@ -265,8 +266,9 @@ def test_fine_tune_then_harmonize(page: Any, tmp_path: Path) -> None:
 
 
 def test_stop_ends_the_training_that_fills_a_hole(page: Any, tmp_path: Path) -> None:
-    page.get_by_role("tab", name="Paint", exact=True).click()
+    choose(page, "Paint", "harmonization")
     page.locator("#paint-task").get_by_text("Fill a hole").click()
+    expect(page.locator("#paint-effort")).to_be_visible()
     picture = write_picture(tmp_path / "mine.png", 64, 96, seed=2)
     page.locator('#paint-editor [data-part="open"]').set_input_files(picture)
     view = page.locator('#paint-editor [data-part="view"]')
@@ -277,7 +279,7 @@ def test_stop_ends_the_training_that_fills_a_hole(page: Any, tmp_path: Path) -> 
     page.locator("#paint-stop").click()
     expect(page.locator("#paint-status")).to_contain_text("Stopped.")
     page.get_by_role("tab", name="Train", exact=True).click()
-    expect(page.locator("#train-queue")).to_contain_text("Stopped")
+    expect(page.locator("#train-queue")).to_contain_text("— stopped")
 
 
 def test_sizes_are_dragged_or_moved_by_keys(page: Any) -> None:

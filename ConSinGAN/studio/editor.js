@@ -170,7 +170,7 @@ function back() {
 
 // All pixels whose middle is within the brush's radius of the line from a to b.
 function strokeMask(a, b, value) {
-  const r = Math.max(radius(), 0.5);
+  const r = Math.max(radius(), 0.75); // no smaller, or it would miss all of them
   const [left, right] = [Math.min(a.x, b.x) - r, Math.max(a.x, b.x) + r].map(Math.floor);
   const [top, bottom] = [Math.min(a.y, b.y) - r, Math.max(a.y, b.y) + r].map(Math.floor);
   const [dx, dy] = [b.x - a.x, b.y - a.y], length = dx * dx + dy * dy;
@@ -263,13 +263,13 @@ view.addEventListener("keydown", (event) => {
   if (steps[event.key]) {
     const far = event.shiftKey ? 10 : 1, [dx, dy] = steps[event.key].map((one) => one * far);
     if (tool === "move" && object) { place.x += dx; place.y += dy; showObject(); } else {
-      cursor = cursor || { x: width / 2, y: height / 2 };
+      cursor = cursor || { x: Math.floor(width / 2) + 0.5, y: Math.floor(height / 2) + 0.5 };
       const next = { x: Math.min(width, Math.max(0, cursor.x + dx)), y: Math.min(height, Math.max(0, cursor.y + dy)) };
       if (event.altKey) { remember(); stroke(cursor, next); }
       cursor = next;
     }
   } else if (event.key === " " || event.key === "Enter") {
-    cursor = cursor || { x: width / 2, y: height / 2 };
+    cursor = cursor || { x: Math.floor(width / 2) + 0.5, y: Math.floor(height / 2) + 0.5 };
     if (tool !== "move") { remember(); stroke(cursor, cursor); }
   } else if (["+", "-"].includes(event.key) && tool === "move" && object) {
     place.scale *= event.key === "+" ? 1.05 : 1 / 1.05;

@@ -21,6 +21,7 @@ EDITOR = {
 }  # fmt: skip
 PAINT_TASK = "What to do"
 FILL = "Fill a hole"
+FILL_TITLE = "A picture of Paint"
 FILL_ABOUT = "Trains a new model on the picture, which never looks at what is masked, and fills it."
 MODEL_PICTURE = "Start from the model's picture"
 FINE_TUNE = "Fine-tune the model on this picture first"

@@ -213,7 +213,7 @@ class Tab:
         chosen = effort if effort in texts.EFFORTS else "draft"
         launch.configure(flags)
         return self.studio.trainings.add(
-            texts.FILL, "inpainting", chosen, {**flags, "preset": chosen}
+            texts.FILL_TITLE, "inpainting", chosen, {**flags, "preset": chosen}
         )
 
     def _begin_tuning(self, key: str, files: Composed, niter: Any) -> Job:
