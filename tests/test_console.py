@@ -180,6 +180,7 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_a_closed_terminal_says_so_twice_and_is_heard_once() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
     signals = Signals()
     signals.begin()
     try:
@@ -189,7 +190,8 @@ def test_a_closed_terminal_says_so_twice_and_is_heard_once() -> None:
         assert signals.should_stop() == Stop("SIGHUP", 129)
     finally:
         signals.end()
-    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+        ended = signal.signal(signal.SIGHUP, before)
+    assert ended == signal.SIG_DFL
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
