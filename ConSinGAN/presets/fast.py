@@ -1,4 +1,4 @@
-"""What trains in a fraction of the time and draws about as well; see docs/quality.md."""
+"""What trains in a fraction of the time; docs/quality.md says how well it draws."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Fast(Preset):
     """One critic step an iteration, and random windows of large stages where they can be had."""
 
     name = "fast"
-    summary = "nearly as good as the default, in a fraction of its time"
+    summary = "a fraction of the default's time, for somewhat less; see docs/quality.md"
 
     def choose(self, configure: Configure) -> Values:
         values: dict[str, Any] = {"Dsteps": 1}
