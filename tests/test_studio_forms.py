@@ -58,7 +58,7 @@ def another(schema: Schema, name: str) -> Any:
         return tuple(low + index for index in range(len(meta["metavar"])))
     scalar = scalar_type(schema.options[name].cls, name)
     if scalar is str:
-        return "something"
+        return meta["several"][0] if meta["several"] else "something"
     return scalar(high if high != field.default else low)
 
 
