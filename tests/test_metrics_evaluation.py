@@ -61,7 +61,7 @@ def evaluate(script: Script, run: Path, *words: object) -> str:
     own = few.keys() & {field.name for field in fields(options)} if options else set()
     flags += [word for name in sorted(own) for word in (f"--{name}", few[name])]
     outcome = script(evaluate_model, *flags, *words)
-    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.code == 0, outcome.err  # progress may stand there, on slow machines
     return outcome.out
 
 
