@@ -277,6 +277,7 @@ def test_stop_ends_the_training_that_fills_a_hole(page: Any, tmp_path: Path) -> 
     page.locator("#paint-go").click()
     expect(page.locator("#paint-status")).to_contain_text("Training")
     page.locator("#paint-stop").click()
+    expect(page.locator("#paint-status")).to_contain_text("Stopped.")
     page.get_by_role("tab", name="Train", exact=True).click()
     expect(page.locator("#train-queue")).to_contain_text("— stopped")
 
