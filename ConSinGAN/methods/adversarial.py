@@ -99,12 +99,7 @@ class Adversarial:
         """Add the reconstruction's gradient to the generator's, and let it learn."""
         reconstruction = self._generate(self.view.anchor, self.view.features)
         real, config, judge = self.view.real, self.config, self.judge
-        loss = reconstruction_loss(reconstruction, real, config.alpha, judge.known)
-        terms = {"reconstruction": loss.detach()}
-        if judge.judges:
-            more = judge.reconstruction_loss(reconstruction, real, chance)
-            if more is not None:
-                loss, terms["matching"] = loss + more, more.detach()
+        loss, terms = remembering(judge, reconstruction, real, config.alpha, chance)
         loss.backward()
         for _ in range(config.Gsteps):
             self.optimizers["generator"].step()
@@ -130,6 +125,18 @@ def reconstruction_loss(
         return weight * F.mse_loss(reconstruction, real)
     errors = (reconstruction - real).square() * known
     return weight * errors.sum() / (known.sum() * real.shape[1])
+
+
+def remembering(
+    judge: Judge, reconstruction: Tensor, real: Tensor, weight: float, chance: Chance
+) -> tuple[Tensor, Terms]:
+    """`reconstruction_loss` and what the critic adds to it, if anything; both as terms."""
+    loss = reconstruction_loss(reconstruction, real, weight, judge.known)
+    terms = {"reconstruction": loss.detach()}
+    more = judge.reconstruction_loss(reconstruction, real, chance) if judge.judges else None
+    if more is not None:
+        loss, terms["matching"] = loss + more, more.detach()
+    return loss, terms
 
 
 def noise_amplitude(model: ImageModel) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ConSinGAN.fast.graphs import GraphedStep
 from ConSinGAN.generators.singan import SinGANGenerator
-from ConSinGAN.methods.adversarial import reconstruction_loss
+from ConSinGAN.methods.adversarial import remembering
 from ConSinGAN.methods.judging import Chance, Judge
 from ConSinGAN.noise import draw, draw_maps
 from ConSinGAN.objectives.base import Terms
@@ -85,11 +85,7 @@ class Successive:
             fooling, gradient = self.judge.fool(real, fake, chance)
             fake.backward(gradient)
             drawn = self._draw(fixed, self.fixed_previous)
-            loss = reconstruction_loss(drawn, real, self.config.alpha)
-            learnt = {"reconstruction": loss.detach()}
-            more = self.judge.reconstruction_loss(drawn, real, chance)
-            if more is not None:
-                loss, learnt["matching"] = loss + more, more.detach()
+            loss, learnt = remembering(self.judge, drawn, real, self.config.alpha, chance)
             loss.backward()
             optimizer.step()
         return {**terms, **fooling, **learnt}
