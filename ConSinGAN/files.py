@@ -1,7 +1,7 @@
 """Tensors in files that are whole or not there, and prove themselves.
 
-Nothing here unpickles. A tensor file carries the SHA-256 of its content, so a damaged or altered
-file is noticed before it is believed.
+Nothing here executes what a file says. A tensor file carries the SHA-256 of its content, so a
+damaged or altered file is noticed before it is believed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -76,3 +77,16 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if _digest(tensors, about) != expected:
         raise UsageError(f"{path}: is damaged (its checksum is wrong)")
     return tensors, about
+
+
+def load_without_code(path: str | Path, what: str) -> Any:
+    """What torch has saved in a file, of which nothing is executed.
+
+    Raises UsageError, saying that it is not `what`, if torch cannot read it so.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such file") from error
+    except Exception as error:  # torch raises many kinds for foreign files
+        raise UsageError(f"{path}: is not {what}") from error

@@ -20,18 +20,18 @@ from torch import Tensor, nn
 from ConSinGAN import console
 from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import UsageError, run_script
+from ConSinGAN.files import load_without_code
 from ConSinGAN.generators.singan import SinGANGenerator
 from ConSinGAN.model import ImageModel
 from ConSinGAN.modes import get as get_mode
 from ConSinGAN.networks import make_networks
 from ConSinGAN.options import add_verbosity, new_parser
 from ConSinGAN.pyramid import size_of, sizes_of
-from ConSinGAN.run import RunDirectory, load_paper_weights
+from ConSinGAN.run import UNUSED, RunDirectory, load_paper_weights
 
 log = logging.getLogger(__name__)
 
 Weights = Mapping[str, Tensor]
-UNUSED = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def singan_model(
@@ -193,12 +193,7 @@ def _file(folder: Path, stem: str) -> Path:
 
 
 def _read_list(path: Path) -> list[Any]:
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such file") from error
-    except Exception as error:  # torch raises many kinds for foreign files
-        raise UsageError(f"{path}: is not a list of tensors") from error
+    values = load_without_code(path, "a list of tensors")
     if not isinstance(values, (list, tuple)):
         raise UsageError(f"{path}: is not a list of tensors")
     return list(values)

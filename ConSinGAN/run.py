@@ -48,6 +48,7 @@ from ConSinGAN.state import TrainingState
 log = logging.getLogger(__name__)
 
 TIMESTAMP = "%Y_%m_%d_%H_%M_%S"
+UNUSED = ("running_mean", "running_var", "num_batches_tracked")  # of foreign batch norms
 CHECKPOINTS = ("checkpoint", "checkpoint_before")  # the newest, and the one before it
 
 
@@ -384,13 +385,7 @@ def load_paper_weights(path: str | Path) -> dict[str, Tensor]:
     Nothing in the file is executed. Running statistics of batch norm, which are never used, are
     dropped. Raises UsageError if the file is not a state dictionary.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such file") from error
-    except Exception as error:  # torch raises many kinds for foreign files
-        raise UsageError(f"{path}: is not a state dictionary of tensors") from error
+    state = files.load_without_code(path, "a state dictionary of tensors")
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UsageError(f"{path}: is not a state dictionary of tensors")
-    unused = ("running_mean", "running_var", "num_batches_tracked")
-    return {key: value for key, value in state.items() if not key.endswith(unused)}
+    return {key: value for key, value in state.items() if not key.endswith(UNUSED)}
