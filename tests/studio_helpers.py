@@ -5,18 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import pytest
 from conftest import ROOT
 
 T = TypeVar("T")
 PATIENCE = 120.0  # seconds; machines may be slow
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+IN_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (apt-get install chromium)"),
+]
+
+
+def new_context(browser: Any) -> Any:
+    """A visitor's own session, on a small screen; waits as long as slow machines need."""
+    from playwright.sync_api import expect
+
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(1000 * PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
+    return context
 
 
 def begin(models: Path, *flags: object) -> tuple[subprocess.Popen, str]:

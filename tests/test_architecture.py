@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, check_code
 
 PACKAGE = ROOT / "ConSinGAN"
 MODULES = {
@@ -88,10 +88,7 @@ def test_the_fleets_driver_needs_neither_torch_nor_numpy() -> None:
         "    importlib.import_module(f'ConSinGAN.fleet.{name}').make_parser()\n"
         "assert not {'torch', 'numpy', 'ray'} & set(sys.modules), 'loaded'\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    check_code(code)
 
 
 @pytest.mark.parametrize("script", ["main_train", "evaluate_model"])

@@ -9,21 +9,18 @@ import pytest
 import torch
 from conftest import NEEDED, TINY, value_of, write_hole, write_picture
 from test_resume import assert_same_result
-from test_training import make_iteration, run
+from test_training import check_gpu_gives_the_processors_numbers, make_iteration, run
 from torch import Tensor
 
 import ConSinGAN
 from ConSinGAN import modes
-from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.launch import resolve
 from ConSinGAN.methods.adversarial import Adversarial
 from ConSinGAN.metrics import patches
 from ConSinGAN.networks import make_critic, make_objective, set_dtype
-from ConSinGAN.noise import draw_maps
 from ConSinGAN.objectives.base import Objective
 from ConSinGAN.registry import OBJECTIVES
-from ConSinGAN.state import set_learning_rates
 from ConSinGAN.watch.base import Moment, Stop, Stopped, Watcher
 
 NAMES = OBJECTIVES.names()
@@ -105,24 +102,7 @@ def test_steps_can_be_recorded(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("compile", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_gpu_gives_the_processors_numbers(name: str, compile: bool) -> None:
-    """Plain and recorded: six iterations, across a change of learning rates."""
-    results = []
-    for device in ("cpu", "cuda"):
-        iteration = make_iteration(device=device, nfc=16, compile=compile, **chosen(name))
-        random = torch.Generator().manual_seed(0)
-        for i in range(6):
-            if i == 4:
-                set_learning_rates(iteration.optimizers, 9, TrainConfig(niter=10))
-            shapes = iteration.model.generator.noise_shapes(iteration.model.frame)
-            noise = [z.to(device) for z in draw_maps(shapes, random)]
-            chance = {
-                stream: torch.rand((3, *shape), generator=random).to(device)
-                for stream, shape in iteration.state.objective.chance.items()
-            }
-            losses = iteration.run_step(noise, chance)
-            results.append({key: float(value) for key, value in losses.items()})
-    for cpu, gpu in zip(results[:6], results[6:], strict=True):
-        assert cpu == pytest.approx(gpu, rel=0.05, abs=0.02)
+    check_gpu_gives_the_processors_numbers(compile=compile, **chosen(name))
 
 
 @pytest.mark.parametrize("name", NAMES)

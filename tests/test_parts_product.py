@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import TINY, write_picture
-from test_resume import assert_same_result, only_run
+from test_resume import Killed, assert_same_result, only_run
 
 import ConSinGAN
 import evaluate_model
@@ -20,10 +20,6 @@ from ConSinGAN.methods.judging import Judge
 from ConSinGAN.registry import CRITICS, GENERATORS, OBJECTIVES
 
 Parts = tuple[str, str, str]
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing in the package catches it."""
 
 
 def flags_of(parts: Parts) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,34 +9,20 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import write_picture
-from studio_helpers import PATIENCE, studio
+from studio_helpers import IN_CHROMIUM, new_context, studio
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("gradio", reason="the studio needs Gradio")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (apt-get install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 LONG = 100_000  # iterations: it does not end before it is stopped
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A page whose requests, and errors, are written down."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(1000 * PATIENCE)
-    expect.set_options(timeout=1000 * PATIENCE)
+    context = new_context(browser)
     page = context.new_page()
     page.asked, page.failed = [], []
     page.on("request", lambda request: page.asked.append(request.url))

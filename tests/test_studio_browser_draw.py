@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from conftest import Outcome, write_picture
 from PIL import Image
-from studio_helpers import PATIENCE, studio
+from studio_helpers import IN_CHROMIUM, new_context, studio
 
 import evaluate_model
 
@@ -22,11 +22,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 pytest.importorskip("gradio", reason="the studio needs Gradio")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (apt-get install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 Script = Callable[..., Outcome]
 FILES = "#draw-files a[download]"
 
@@ -44,20 +40,10 @@ def address(
         yield found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     """The page, opened; what goes wrong in it fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(1000 * PATIENCE)
-    expect.set_options(timeout=1000 * PATIENCE)
+    context = new_context(browser)
     page, wrong = context.new_page(), []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(address)

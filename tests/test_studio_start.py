@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
-from conftest import ROOT, Outcome
+from conftest import Outcome, check_code
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.studio import __main__ as studio
@@ -21,10 +18,7 @@ def test_flags_need_neither_gradio_nor_torch(words: list[str]) -> None:
         "try:\n    studio.run()\nexcept SystemExit:\n    pass\n"
         "assert not {'torch', 'numpy', 'gradio', 'fastapi'} & set(sys.modules), 'loaded'\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    check_code(code)
 
 
 def test_the_page_needs_no_torch() -> None:
@@ -35,10 +29,7 @@ def test_the_page_needs_no_torch() -> None:
         "from ConSinGAN.studio import server, site\n"
         "assert 'torch' not in sys.modules, 'loaded'\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    check_code(code)
 
 
 @pytest.mark.parametrize(

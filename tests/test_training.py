@@ -178,24 +178,31 @@ def test_an_iteration_stays_on_its_device(options: dict, dtype: torch.dtype) -> 
     assert {value.device.type for value in losses.values()} == {"meta"}
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("compile", [False, True])
-def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
-    """Same weights, noise and coefficients: six iterations, across a change of learning rates."""
+def check_gpu_gives_the_processors_numbers(**options: object) -> None:
+    """Same weights, noise and chance: six iterations, across a change of learning rates."""
     results = []
     for device in ("cpu", "cuda"):
-        iteration = make_iteration(device=device, nfc=16, compile=compile)
+        iteration = make_iteration(device=device, nfc=16, **options)
         random = torch.Generator().manual_seed(0)
         for i in range(6):
             if i == 4:
                 set_learning_rates(iteration.optimizers, 9, TrainConfig(niter=10))
             shapes = iteration.model.generator.noise_shapes(iteration.model.frame)
             noise = [z.to(device) for z in draw_maps(shapes, random)]
-            coefficients = torch.rand(3, generator=random).to(device)
-            losses = iteration.run_step(noise, {"coefficient": coefficients})
+            chance = {
+                stream: torch.rand((3, *shape), generator=random).to(device)
+                for stream, shape in iteration.state.objective.chance.items()
+            }
+            losses = iteration.run_step(noise, chance)
             results.append({name: float(value) for name, value in losses.items()})
     for cpu, gpu in zip(results[:6], results[6:], strict=True):
         assert cpu == pytest.approx(gpu, rel=0.05, abs=0.02)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("compile", [False, True])
+def test_gpu_gives_the_processors_numbers(compile: bool) -> None:
+    check_gpu_gives_the_processors_numbers(compile=compile)
 
 
 @pytest.mark.gpu

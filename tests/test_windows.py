@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import NEEDED, TINY, make_config, write_hole, write_picture
+from conftest import NEEDED, TINY, as_flags, make_config, write_hole, write_picture
 from test_resume import Killed, assert_same_result, kill_at_iteration, only_run
 from torch import Tensor
 
@@ -163,10 +163,7 @@ def test_what_cannot_be_had_in_windows_is_refused(
     picture = write_picture(tmp_path / "picture.png")
     write_hole(tmp_path / "picture_mask.png")
     values = TINY | {"train_window": 24, "input_name": picture, "output_dir": tmp_path / "out"}
-    words = []
-    for name, value in (values | flags).items():
-        words += [f"--{name}"] if value is True else [f"--{name}", value]
-    outcome = script(main_train, *words)
+    outcome = script(main_train, *as_flags(values | flags))
     assert outcome.code == 2
     assert "--train_window" in outcome.err
     assert said in outcome.err
