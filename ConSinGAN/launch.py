@@ -97,24 +97,22 @@ def _configure(flags: Mapping[str, Any]) -> tuple[TrainConfig, set[str]]:
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
     values = FileValues({}, {}) if file is None else _read_file(file, flags)
+    typed = {**values, **flags}
     of_run = None
-    model_dir = {**values, **flags}.get("model_dir")
-    if {**values, **flags}.get("fine_tune") and model_dir is not None:
-        of_run = saved.read_config(saved.locate(model_dir))
+    if typed.get("fine_tune") and typed.get("model_dir") is not None:
+        of_run = saved.read_config(saved.locate(typed["model_dir"]))
     config = _finish(resolve(flags, of_run, values, source=str(file or "")), of_run, flags)
-    said = {*values, *flags}
-    if preset is None:
-        _say_what_was_needed(config, {**values, **flags}, of_run)
-        return config, said
-    seeded = flags | {"manualSeed": config.manualSeed}
+    of_preset: Mapping[str, Any] = {}
+    if preset is not None:
+        seeded = flags | {"manualSeed": config.manualSeed}
 
-    def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
-        return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
+        def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
+            return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
 
-    values_of_preset = PRESETS.load(preset)().choose(with_preset)
-    config = with_preset(values_of_preset)
-    _say_what_was_needed(config, {**values, **flags}, of_run)
-    return config, said | set(values_of_preset)
+        of_preset = PRESETS.load(preset)().choose(with_preset)
+        config = with_preset(of_preset)
+    _say_what_was_needed(config, typed, of_run)
+    return config, {*typed, *of_preset}
 
 
 def _say_what_was_needed(
