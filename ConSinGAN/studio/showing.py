@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import logging
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,12 +30,30 @@ Updates = dict[Any, Any]
 Compare = Callable[[Result], tuple[Path, Path] | None]
 
 
+class Turn:
+    """What one press of a button began; Stop asks it to end, which it does at its next look."""
+
+    def __init__(self, page: str | None) -> None:
+        """page: the id of the page whose button it was."""
+        self.page, self._stop = page, threading.Event()
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self._stop.set()
+
+    def go_on(self) -> None:
+        """Raises Cancelled if it was asked to end."""
+        if self._stop.is_set():
+            raise Cancelled("stopped")
+
+
 class Showing:
     """The components of results, and the updates of them."""
 
     def __init__(self, prefix: str, form: Form) -> None:
         """prefix: of the components' ids."""
         self.prefix, self.form = prefix, form
+        self._turns: set[Turn] = set()
 
     def build_buttons(self, label: str, ready: bool = False) -> None:
         """The buttons to begin and to stop, and a place for errors."""
@@ -85,17 +105,24 @@ class Showing:
             self.chosen, self.files, self.command, self.result, *self.form.notes,
         ]  # fmt: skip
 
-    @property
-    def stopping(self) -> list[Any]:
-        """What `stopped` changes."""
-        return [self.status, self.go, self.stop]
+    @contextlib.contextmanager
+    def turn(self, request: gr.Request) -> Iterator[Turn]:
+        """What is begun now, for as long as it is under way."""
+        turn = Turn(request.session_hash)
+        self._turns.add(turn)
+        try:
+            yield turn
+        finally:
+            self._turns.discard(turn)
 
-    def stopped(self) -> list[Any]:
-        """Updates for when Stop was pressed."""
-        return [status(texts.STOPPED), gr.update(interactive=True), gr.update(visible=False)]
+    def end_turns(self, request: gr.Request) -> None:
+        """Stop was pressed. (Gradio's own `cancels` may leave "Error" on the page.)"""
+        for turn in list(self._turns):
+            if turn.page == request.session_hash:
+                turn.stop()
 
     def run(
-        self, artist: Artist, key: object, flags: Mapping[str, Any], session: Path,
+        self, turn: Turn, artist: Artist, key: object, flags: Mapping[str, Any], session: Path,
         more: Sequence[Path] = (), compare: Compare | None = None,
     ) -> Iterator[Updates]:  # fmt: skip
         """Draw, say how far it is, and show what was drawn.
@@ -107,11 +134,11 @@ class Showing:
         try:
             yield self.under_way(how_far(order))
             while (result := order.wait(BEAT)) is None:
+                turn.go_on()
                 yield self.busy(how_far(order))
         except Exception as error:
             shutil.rmtree(folder, ignore_errors=True)
-            if not isinstance(error, Cancelled):
-                yield self.wrong(error)
+            yield self.wrong(error)
             return
         finally:  # also when the page was closed, or Stop pressed
             order.cancel()
@@ -132,7 +159,12 @@ class Showing:
         return {self.status: status(text, busy=True)}
 
     def wrong(self, error: Exception) -> Updates:
-        """The error below the control that it names, or above the button."""
+        """The error below the control that it names, or above the button; or that it stopped."""
+        if isinstance(error, Cancelled):
+            return {
+                self.status: status(texts.STOPPED), self.note: hidden(),
+                self.go: gr.update(interactive=True), self.stop: gr.update(visible=False),
+            }  # fmt: skip
         if isinstance(error, OSError):
             error = ConSinGANError(error.strerror or type(error).__name__)
         elif not isinstance(error, ConSinGANError):  # a bug, or no memory

@@ -112,12 +112,12 @@ class Tab:
             "inputs": given, "outputs": results.outputs, "preprocess": False,
             "show_progress": "hidden", "concurrency_limit": LIMIT, "concurrency_id": QUEUE,
         }  # fmt: skip
-        go = results.go.click(self.go, **going)
+        results.go.click(self.go, **going)
         near = [form.controls["near"][0], form.controls["first"][0]]
-        again = results.more.click(
+        results.more.click(
             results.near, [results.result, results.picked], near, show_progress="hidden"
         ).then(self.go, **going)
-        results.stop.click(results.stopped, None, results.stopping, cancels=[go, again])
+        results.stop.click(results.end_turns, None, None, show_progress="hidden")
 
     def open(self, key: str) -> tuple[Any, Any]:
         """The page was opened: all finished models, and the newest is chosen."""
@@ -246,7 +246,8 @@ class Tab:
             return
         session = self.studio.sessions.of(request)
         more = [Path(content)] if content and CONTENT in flags else []
-        yield from self.results.run(self.studio.artist, key, flags, session, more)
+        with self.results.turn(request) as turn:
+            yield from self.results.run(turn, self.studio.artist, key, flags, session, more)
 
     def _flags(self, task: str, content: str | None, values: tuple[Any, ...]) -> dict[str, Any]:
         if not isinstance(task, str) or task not in asking.all_tasks():

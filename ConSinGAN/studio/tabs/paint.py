@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import time
 from collections.abc import Generator, Iterator
@@ -15,16 +14,17 @@ from ConSinGAN import launch, modes
 from ConSinGAN.errors import ConSinGANError, UsageError
 from ConSinGAN.registry import TASKS
 from ConSinGAN.studio import asking, editor, texts
-from ConSinGAN.studio.drawing import Result
+from ConSinGAN.studio.drawing import Cancelled, Result
 from ConSinGAN.studio.editor import Composed
-from ConSinGAN.studio.jobs import DONE, RUNNING, WAITING, Job
+from ConSinGAN.studio.jobs import DONE, RUNNING, STOPPED, WAITING, Job
 from ConSinGAN.studio.services import Page, Studio
-from ConSinGAN.studio.showing import LIMIT, Showing, Updates, hidden, note
+from ConSinGAN.studio.showing import LIMIT, Showing, Turn, Updates, hidden, note
 from ConSinGAN.studio.uploads import Upload
 
 FILL = "fill"  # in the list of tasks: train a model that fills a hole
 BEAT = 0.5  # seconds between looks at a training
 QUEUE = "paint"  # what waits for a training
+FILLED = {"num_samples": 4, "full_size": True}  # what is drawn of a hole
 
 
 def build(studio: Studio, page: Page) -> None:
@@ -40,7 +40,6 @@ class Tab:
         self.form = asking.make_form("paint")
         self.results = Showing("paint", self.form)
         self.at = gr.State(None)  # the model that the form is for
-        self.job = gr.State("")  # the training that is waited for
         with gr.Row(elem_classes="studio-columns"):
             with gr.Column(scale=3, min_width=380):
                 self.editor = editor.make(editor.showing(only=True, auto=False))
@@ -95,13 +94,11 @@ class Tab:
                 self.editor, page.chosen, self.task, self.tune, self.niter, self.effort,
                 *self.form.inputs,
             ],
-            "outputs": [*results.outputs, self.job], "js": editor.TAKE, "concurrency_limit": LIMIT,
+            "outputs": results.outputs, "js": editor.TAKE, "concurrency_limit": LIMIT,
             "concurrency_id": QUEUE, **quiet,
         }  # fmt: skip
-        go = results.go.click(self.go, **going)
-        results.stop.click(
-            self.stop, [self.job], [*results.stopping, self.job], cancels=[go], **quiet
-        )
+        results.go.click(self.go, **going)
+        results.stop.click(results.end_turns, None, None, **quiet)
 
     # What there is to do ----------------------------------------------------------------------
 
@@ -172,35 +169,29 @@ class Tab:
     ) -> Iterator[Updates]:  # fmt: skip
         """Train, if that is wanted, then draw."""
         session = self.studio.sessions.of(request)
-        try:
-            if task not in self._tasks(key):
-                raise UsageError("`task`: choose one")
-            files = editor.composed(value, self.studio.sessions.uploads, session / "given")
-            if task == FILL:
-                job: Job | None = self._begin_fill(files, effort)
-                flags: dict[str, Any] = {"task": "inpainting", "num_samples": 4, "full_size": True}
-            else:
-                flags = asking.flags_of(self.form, task, values) | _given(task, files)
-                job = self._begin_tuning(key, files, niter) if tune is True else None
-            if job is not None:
-                key = yield from self._trained(job)
-        except (ConSinGANError, OSError) as error:
-            yield self.results.wrong(error)
-            return
-        more = [path for path in (files.picture, files.mask) if path is not None]
+        with self.results.turn(request) as turn:
+            try:
+                if task not in self._tasks(key):
+                    raise UsageError("`task`: choose one")
+                files = editor.composed(value, self.studio.sessions.uploads, session / "given")
+                if task == FILL:
+                    job: Job | None = self._begin_fill(files, effort)
+                    flags: dict[str, Any] = {"task": "inpainting", **FILLED}
+                else:
+                    flags = asking.flags_of(self.form, task, values) | _given(task, files)
+                    job = self._begin_tuning(key, files, niter) if tune is True else None
+                if job is not None:
+                    key = yield from self._trained(turn, job)
+            except (ConSinGANError, OSError) as error:
+                yield self.results.wrong(error)
+                return
+            more = [path for path in (files.picture, files.mask) if path is not None]
 
-        def compare(result: Result) -> tuple[Path, Path] | None:
-            return _compared(result, files)
+            def compare(result: Result) -> tuple[Path, Path] | None:
+                return _compared(result, files)
 
-        artist = self.studio.artist
-        yield from self.results.run(artist, key, flags, session, more, compare)
-
-    def stop(self, job: str) -> list[Any]:
-        """Stop was pressed: a training that is waited for stops, too."""
-        if job:
-            with contextlib.suppress(ConSinGANError):  # it has ended
-                self.studio.trainings.stop(job)
-        return [*self.results.stopped(), ""]
+            artist = self.studio.artist
+            yield from self.results.run(turn, artist, key, flags, session, more, compare)
 
     def _begin_fill(self, files: Composed, effort: Any) -> Job:
         if files.mask is None:
@@ -228,17 +219,26 @@ class Tab:
         launch.configure(flags)
         return self.studio.trainings.add(path.parent.name, config.train_mode, "", flags)
 
-    def _trained(self, job: Job) -> Generator[Updates, None, str]:
-        """Wait for a training, which goes on if nobody does; the id of the model."""
-        yield {**self.results.under_way(texts.TRAINING_WAITS), self.job: job.id}
+    def _trained(self, turn: Turn, job: Job) -> Generator[Updates, None, str]:
+        """Wait for a training, which goes on if nobody does; the id of the model.
+
+        Stop ends the training as well. Raises ConSinGANError.
+        """
+        yield self.results.under_way(texts.TRAINING_WAITS)
         trainings = self.studio.trainings
         while (now := trainings.get(job.id)).state in (WAITING, RUNNING):
+            try:
+                turn.go_on()
+            except Cancelled:
+                trainings.stop(job.id)
+                raise
             share = now.progress.get("fraction") if now.state == RUNNING else None
             text = f"{100 * share:.0f} %" if share is not None else ""
             said = texts.TRAINING.format(text=text) if text else texts.TRAINING_WAITS
             yield self.results.busy(said)
             time.sleep(BEAT)
-        yield {self.job: ""}
+        if now.state == STOPPED:
+            raise Cancelled("stopped")  # by somebody else
         if now.state != DONE or now.run is None:
             raise ConSinGANError(now.error or texts.TRAINING_ENDED)
         return self.studio.models.id_of(now.run)
