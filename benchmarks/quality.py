@@ -63,11 +63,14 @@ PARTS = {
     "multiscale, matching": "--critic multiscale --feature_matching 10",
     "autoencoding": "--critic autoencoding",
     "augmented": "--augment_critic colour,translation,cutout",
-    "colour alone": "--augment_critic colour",
     "fade-in": "--fade_in 0.5",
     "skip excitation": "--skip_excitation",
-    "singan": "--generator singan",
+    "singan": "--generator singan --train_stages 5",  # as many as its paper's rule gives here
 }
+PARTS_COMMON = (  # narrow, so that there is time for enough iterations
+    "--not_cuda --precision bf16 --min_size 18 --max_size 64 --train_stages 4 --nfc 32 --niter 600"
+)
+PARTS_PICTURES = sorted((ROOT / "Images/Generation").glob("*.jpg"))
 NO_PREVIEWS = {"preview_every": 10**9}
 
 
@@ -174,16 +177,19 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", type=Path, nargs="+", default=PICTURES, metavar="FILE")
+    parser.add_argument("--pictures", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--setting", action="append", metavar="NAME=FLAGS")
     parser.add_argument("--parts", action="store_true", help="every part against the default")
-    parser.add_argument("--common", default=COMMON, help="flags for all runs", metavar="FLAGS")
+    parser.add_argument("--common", help="flags for all runs", metavar="FLAGS")
     parser.add_argument("--seeds", type=int, default=2, metavar="N")
     parser.add_argument("--num_samples", type=int, default=50, metavar="N")
     parser.add_argument("--out", type=Path, default=ROOT / "TrainedModels/quality", metavar="DIR")
     parser.add_argument("--calibrate", action="store_true", help="spoil pictures, train nothing")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once", metavar="N")
     flags = parser.parse_args()
+    if flags.common is None:
+        flags.common = PARTS_COMMON if flags.parts else COMMON
+    flags.pictures = flags.pictures or (PARTS_PICTURES if flags.parts else PICTURES)
     if any("=" not in text for text in flags.setting or ()):
         raise UsageError("`setting`: give it as NAME=FLAGS")
     if min(flags.seeds, flags.jobs, flags.num_samples) < 1:

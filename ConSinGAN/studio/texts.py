@@ -168,6 +168,7 @@ EFFORTS = {"draft": "Draft", "standard": "Standard", "paper": "As in the paper"}
 EFFORT_INFO = "Longer is sharper. Start with a draft."
 PLANNING = "{name} · …"
 PLAN = "{name} · about {time}"
+UNITS = {"seconds": "s", "minutes": "min", "minute": "min", "hours": "h"}
 PLAN_INFO = "{width}x{height} pixels, {stages} stages of {niter} iterations."
 START = "Start training"
 CHECKING = "Checking …"

@@ -2,14 +2,15 @@
 
     python docs/studio/take.py --models DIR [--out docs/studio]
 
-DIR is a folder of finished models, which the studio opens: one each of generation,
-super_resolution and harmonization at least; the newest of a mode is taken. A draft is trained in it
-for the views of a training. Needs Chromium and playwright, and takes as long as the draft does.
+DIR is a folder of finished models, which the studio opens: one each of super_resolution and
+harmonization at least; the newest of a mode is taken. One of generation is trained in it meanwhile,
+with the effort "Standard". Needs Chromium and playwright, and takes as long as that does.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shutil
@@ -20,13 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 IMAGES = ROOT / "Images"
 SCREENS = {"1280x720": (1280, 720), "820x1180": (820, 1180)}
 SCHEMES = ("light", "dark")
-PATIENCE = 600_000  # milliseconds
+PATIENCE = 3_600_000  # milliseconds; a training ends within it
 TRAINED = IMAGES / "Generation" / "summer_palace.jpg"
 NAIVE = IMAGES / "Harmonization" / "ink_palace_naive.jpg"
 
@@ -62,12 +64,10 @@ def finished(page: Any, shot: Callable[[str], None]) -> None:
 def models(page: Any, shot: Callable[[str], None]) -> None:
     """All models, and one of them."""
     tab(page, "Models")
-    expect(page.locator("#models-gallery img").first).to_be_visible()
-    shot("models")
-    page.locator("#models-gallery button").first.click()
+    page.locator("#models-gallery").get_by_text("ink_palace").first.click()
+    expect(page.locator("#models-details")).to_contain_text("ink_palace")
     expect(page.locator("#models-sheet img")).to_be_visible()
-    show(page, "#models-details")
-    shot("model")
+    shot("models")
 
 
 def samples(page: Any, shot: Callable[[str], None]) -> None:
@@ -101,6 +101,7 @@ def animation(page: Any, shot: Callable[[str], None]) -> None:
 
 def outpainting(page: Any, shot: Callable[[str], None]) -> None:
     """The edges of a picture are dragged."""
+    page.locator("#draw-status").scroll_into_view_if_needed()
     task(page, "Outpainting")
     right = page.locator('.handle[data-side="right"]')
     expect(right).to_be_visible()
@@ -221,7 +222,7 @@ def main() -> None:
 
 def take(address: str, out: Path, only: list[str] | None) -> None:
     """All pictures: each view in all four ways before the next one, as a training does not wait."""
-    views = [train, models, samples, animation, outpainting, enlarged, paint, running, finished]
+    views = [train, running, models, enlarged, paint, finished, samples, animation, outpainting]
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -251,9 +252,8 @@ def take(address: str, out: Path, only: list[str] | None) -> None:
 
 
 def begin(page: Any) -> None:
-    """Start the draft."""
-    tab(page, "Train")
-    page.locator("#train-picture input[type=file]").set_input_files(TRAINED)
+    """Start the training."""
+    page.locator("#train-effort").get_by_text("Standard").click()
     expect(page.locator("#train-effort")).to_contain_text("about")
     page.locator("#train-start").click()
 
@@ -261,9 +261,9 @@ def begin(page: Any) -> None:
 def shoot(page: Any, out: Path, title: str, name: str) -> None:
     """One picture; what lies below the screen is not in it."""
     page.evaluate("Promise.all([...document.images].map((one) => one.decode().catch(() => 0)))")
-    page.screenshot(
-        path=out / f"{title}_{name}.jpg", type="jpeg", quality=85, animations="disabled"
-    )
+    taken = page.screenshot(animations="disabled")
+    with Image.open(io.BytesIO(taken)) as image:
+        image.convert("RGB").quantize(256).save(out / f"{title}_{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

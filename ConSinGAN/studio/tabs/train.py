@@ -54,7 +54,7 @@ class Train:
 
     def _ask(self) -> None:
         first = modes.names()[0]
-        self.picture = self._drop(texts.PICTURE, texts.DROP, "train-picture", 230)
+        self.picture = self._drop(texts.PICTURE, texts.DROP, "train-picture", 150)
         self.note = gr.HTML(visible=False, padding=False, elem_id="train-picture-note")
         self.mode = gr.Radio(
             [(texts.MODES.get(name, name), name) for name in modes.names()], value=first,
@@ -233,6 +233,8 @@ class Train:
         for name, label in texts.EFFORTS.items():
             if name in plans:
                 time = console.in_words(plans[name].seconds)
+                for unit, short in texts.UNITS.items():
+                    time = time.replace(unit, short)
                 label = texts.PLAN.format(name=label, time=time)
             labels.append((label, name))
         info = texts.EFFORT_INFO
