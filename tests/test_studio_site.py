@@ -166,13 +166,16 @@ def test_five_gigabytes_are_refused_at_once(address: str) -> None:
 
 
 def test_many_at_once_and_an_upgrade_to_websockets(address: str) -> None:
+    """Each of the many sends nonsense to another event of the page, too."""
     codes: list[int] = []
 
-    def ask() -> None:
+    def ask(event: int) -> None:
         with guest(address) as client:
             codes.append(client.get("config").status_code)
+            given = [{"x": [event]}, "../../etc/passwd", None, -1, "<script>"][: event % 6]
+            assert join(client, given, fn_index=event).status_code < 500
 
-    threads = [threading.Thread(target=ask) for _ in range(50)]
+    threads = [threading.Thread(target=ask, args=[event]) for event in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,15 +2,17 @@
 
     python docs/studio/take.py --models DIR [--out docs/studio]
 
-DIR is a folder of finished models, which the studio opens: one each of super_resolution and
-harmonization at least; the newest of a mode is taken. One of generation is trained in it meanwhile,
-with the effort "Standard". Needs Chromium and playwright, and takes as long as that does.
+DIR is a folder of finished models, which the studio opens: one each of generation,
+super_resolution and harmonization at least; the newest of a mode is taken. A draft is trained in it
+at the end. Needs Chromium and playwright, and takes as long as the draft does.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
+import itertools
 import os
 import re
 import shutil
@@ -91,6 +93,7 @@ def samples(page: Any, shot: Callable[[str], None]) -> None:
 
 def animation(page: Any, shot: Callable[[str], None]) -> None:
     """A film that plays."""
+    choose(page, "Draw", "generation")
     task(page, "Animation")
     fill(page, "draw-num_frames", 30)
     draw(page, "#draw-film video")
@@ -101,7 +104,7 @@ def animation(page: Any, shot: Callable[[str], None]) -> None:
 
 def outpainting(page: Any, shot: Callable[[str], None]) -> None:
     """The edges of a picture are dragged."""
-    page.locator("#draw-status").scroll_into_view_if_needed()
+    choose(page, "Draw", "generation")
     task(page, "Outpainting")
     right = page.locator('.handle[data-side="right"]')
     expect(right).to_be_visible()
@@ -222,43 +225,38 @@ def main() -> None:
 
 def take(address: str, out: Path, only: list[str] | None) -> None:
     """All pictures: each view in all four ways before the next one, as a training does not wait."""
-    views = [train, running, models, enlarged, paint, finished, samples, animation, outpainting]
+    views = [train, models, samples, animation, outpainting, enlarged, paint, running, finished]
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         expect.set_options(timeout=PATIENCE)
-        pages = {}
-        for screen, (width, height) in SCREENS.items():
-            for scheme in SCHEMES:
-                context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=scheme
-                )
-                context.set_default_timeout(PATIENCE)
-                pages[f"{screen}_{scheme}"] = context.new_page()
-        for page in pages.values():
-            page.goto(address)
-            expect(page.locator("#train-mode")).to_be_visible()
         for view in views:
             if only and view.__name__ not in only:
                 continue
-            if view is running:
-                begin(next(iter(pages.values())))
-            for name, page in pages.items():
-                if view in (running, finished):
-                    tab(page, "Train")
-                page.bring_to_front()
-                view(page, lambda title, page=page, name=name: shoot(page, out, title, name))
+            for screen, scheme in itertools.product(SCREENS, SCHEMES):
+                width, height = SCREENS[screen]
+                context = browser.new_context(  # one at a time: pages that are open compute
+                    viewport={"width": width, "height": height}, color_scheme=scheme
+                )
+                context.set_default_timeout(PATIENCE)
+                page = context.new_page()
+                page.goto(address)
+                expect(page.locator("#train-mode")).to_be_visible()
+                if view is running and page.locator("#train-none").is_visible():
+                    begin(page)
+                view(page, functools.partial(shoot, page, out, f"{screen}_{scheme}"))
+                context.close()
         browser.close()
 
 
 def begin(page: Any) -> None:
-    """Start the training."""
-    page.locator("#train-effort").get_by_text("Standard").click()
+    """Start the draft."""
+    page.locator("#train-picture input[type=file]").set_input_files(TRAINED)
     expect(page.locator("#train-effort")).to_contain_text("about")
     page.locator("#train-start").click()
 
 
-def shoot(page: Any, out: Path, title: str, name: str) -> None:
+def shoot(page: Any, out: Path, name: str, title: str) -> None:
     """One picture; what lies below the screen is not in it."""
     page.evaluate("Promise.all([...document.images].map((one) => one.decode().catch(() => 0)))")
     taken = page.screenshot(animations="disabled")
