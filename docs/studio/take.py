@@ -30,7 +30,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 IMAGES = ROOT / "Images"
 SCREENS = {"1280x720": (1280, 720), "820x1180": (820, 1180)}
 SCHEMES = ("light", "dark")
-PATIENCE = 3_600_000  # milliseconds; a training ends within it
+PATIENCE = 900_000  # milliseconds; a draft ends within it
+FIRST = {  # tasks of the modes' models
+    "generation": "Samples", "super_resolution": "Super-resolution",
+    "harmonization": "Harmonization",
+}  # fmt: skip
 TRAINED = IMAGES / "Generation" / "summer_palace.jpg"
 NAIVE = IMAGES / "Harmonization" / "ink_palace_naive.jpg"
 
@@ -49,7 +53,7 @@ def train(page: Any, shot: Callable[[str], None]) -> None:
 
 def running(page: Any, shot: Callable[[str], None]) -> None:
     """A training that is under way."""
-    expect(page.locator("#train-heading")).to_contain_text("stage 4")
+    expect(page.locator("#train-heading")).to_contain_text("Stage 4 of")
     expect(page.locator("#train-sheet img")).to_be_visible()
     show(page, "#train-heading")
     shot("training")
@@ -106,11 +110,11 @@ def outpainting(page: Any, shot: Callable[[str], None]) -> None:
     """The edges of a picture are dragged."""
     choose(page, "Draw", "generation")
     task(page, "Outpainting")
-    right = page.locator('.handle[data-side="right"]')
-    expect(right).to_be_visible()
-    right.focus()
-    for _ in range(5):
-        page.keyboard.press("PageUp")
+    expect(page.locator('.handle[data-side="top"]')).to_be_visible()  # that of sizes has none
+    page.locator('.handle[data-side="right"]').focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#draw-extend-right input")).not_to_have_value("40")  # as it was
     show(page, ".handle[data-side=top]")
     shot("handles")
     draw(page)
@@ -135,7 +139,8 @@ def paint(page: Any, shot: Callable[[str], None]) -> None:
     expect(view).to_be_visible()
     view.scroll_into_view_if_needed()
     box = view.bounding_box()
-    spots = [(0.72, 0.30), (0.78, 0.34), (0.74, 0.40)]
+    page.locator('#paint-editor [data-part="size"]').fill("40")
+    spots = [(0.67, 0.82), (0.71, 0.78), (0.75, 0.85), (0.71, 0.91), (0.67, 0.86), (0.71, 0.85)]
     page.mouse.move(*at(box, *spots[0]))
     page.mouse.down()
     for spot in spots:
@@ -163,8 +168,9 @@ def choose(page: Any, where: str, mode: str) -> None:
     name.click()
     page.get_by_role("option", name=mode).first.click()
     expect(name).to_have_value(re.compile(mode))
+    # The form is the model's only when this is there.
+    expect(page.locator(f"#{where.lower()}-task")).to_contain_text(FIRST[mode])
     expect(page.locator(f"#{where.lower()}-go")).to_be_enabled()
-    expect(page.locator(f"#{where.lower()}-task")).to_be_visible()
 
 
 def task(page: Any, name: str) -> None:
@@ -230,6 +236,7 @@ def take(address: str, out: Path, only: list[str] | None) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         expect.set_options(timeout=PATIENCE)
+        begun = False
         for view in views:
             if only and view.__name__ not in only:
                 continue
@@ -242,8 +249,9 @@ def take(address: str, out: Path, only: list[str] | None) -> None:
                 page = context.new_page()
                 page.goto(address)
                 expect(page.locator("#train-mode")).to_be_visible()
-                if view is running and page.locator("#train-none").is_visible():
+                if view is running and not begun:
                     begin(page)
+                    begun = True
                 view(page, functools.partial(shoot, page, out, f"{screen}_{scheme}"))
                 context.close()
         browser.close()

@@ -17,7 +17,7 @@ from ConSinGAN.studio.services import Page, Studio
 from ConSinGAN.studio.trainings import GOING_ON
 from ConSinGAN.studio.uploads import Upload
 
-BEAT = 1.0  # seconds between looks at the training
+BEAT = 2.0  # seconds between looks at the training; each costs the browser, too
 # Options that the page has controls of its own for, or that make no sense on it.
 BESIDE = ("train_mode", "fine_tune", "compile", "max_megapixels", "frame")
 FIRST = (RUNNING, INTERRUPTED, WAITING, FAILED, STOPPED, DONE)  # which training is shown at first
