@@ -80,7 +80,7 @@ class Train:
     def _drop(self, label: str, hint: str, name: str, height: int) -> gr.Image:
         return gr.Image(
             label=label, placeholder=hint, sources=["upload", "clipboard"], type="filepath",
-            height=height, elem_id=name, buttons=[], image_mode=None,
+            height=height, elem_id=name, buttons=[], image_mode=None, elem_classes="studio-drop",
         )  # fmt: skip
 
     def _show(self) -> None:
