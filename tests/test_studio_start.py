@@ -7,7 +7,7 @@ from conftest import Outcome, check_code
 
 from ConSinGAN.errors import UsageError
 from ConSinGAN.studio import __main__ as studio
-from ConSinGAN.studio import options
+from ConSinGAN.studio import options, server
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--no_such_flag"], ["--host", "0.0.0.0"]])
@@ -64,3 +64,10 @@ def test_a_password_may_have_colons() -> None:
 def test_a_bad_value_from_python() -> None:
     with pytest.raises(UsageError, match="port"):
         options.configure({"port": "x"})
+
+
+def test_two_that_begin_at_the_same_moment_take_two_ports() -> None:
+    """Before either of them answers."""
+    config = options.configure({})
+    with server._listen(config) as one, server._listen(config) as other:
+        assert one.getsockname()[1] != other.getsockname()[1]

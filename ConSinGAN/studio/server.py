@@ -147,6 +147,7 @@ def _listen(config: StudioConfig) -> Iterator[socket.socket]:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((config.host, port))
+            sock.listen()  # or another studio that begins now may bind it, too
         except (OSError, OverflowError) as error:
             sock.close()
             if config.port:
