@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ConSinGAN import beginning, console, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.methods.adversarial import noise_amplitude
+from ConSinGAN.methods.adversarial import has_collapsed, noise_amplitude
 from ConSinGAN.methods.judging import say_what_is_left_out
 from ConSinGAN.networks import grow
 from ConSinGAN.noise import draw
@@ -31,6 +31,7 @@ from ConSinGAN.watch.group import Watchers
 log = logging.getLogger(__name__)
 
 WORTH_AN_ESTIMATE = 1e13  # products: half a minute on a quick processor
+JUDGED = 100  # iterations of a stage from which on it should have learnt something
 CHECKS_PER_STAGE = 200  # of the losses, on devices where reading them means waiting
 SHEET_SIDE = 200  # pixels of a picture's longer side on a sheet, at least
 
@@ -148,6 +149,11 @@ def begin_stage(state: TrainingState) -> None:
     model.fixed_noise.append(model.generator.fixed_noise(drawn))
     model.noise_amp.append(0.0)
     model.noise_amp[stage] = noise_amplitude(model)
+    if state.config.niter >= JUDGED and has_collapsed(model):
+        log.warning(
+            "stage %d has not learnt the picture: one colour would be nearer to it. It hardly ever "
+            "recovers; stop, and train with another --manualSeed or more --Dsteps", stage,
+        )  # fmt: skip
 
 
 def start_iteration(state: TrainingState) -> None:

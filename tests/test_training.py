@@ -214,3 +214,14 @@ def test_an_iteration_does_not_wait_for_the_gpu() -> None:
         run(iteration)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize(("value", "collapsed"), [(1.0, True), (-1.0, True), (None, False)])
+def test_what_is_worse_than_one_colour_has_collapsed(
+    value: float | None, collapsed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all outputs lie at a bound, say; a picture that is nearly the real one has not."""
+    model = make_iteration().model
+    blurred = (model.real * 0.8 if value is None else torch.full_like(model.real, value)).clone()
+    monkeypatch.setattr(type(model), "draft", lambda self: blurred)
+    assert adversarial.has_collapsed(model) == collapsed

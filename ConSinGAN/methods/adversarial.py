@@ -141,6 +141,19 @@ def remembering(
 
 def noise_amplitude(model: ImageModel) -> float:
     """The amplitude of a new stage's noise: a factor times the root mean squared error."""
+    return model.config.noise_amp * _draft_error(model).sqrt().item()
+
+
+def has_collapsed(model: ImageModel) -> bool:
+    """Whether a picture of one colour were nearer to the real one than what is below a new stage.
+
+    As where every output is at a bound of tanh, which lets no gradient through.
+    """
+    known = torch.ones_like(model.real[:, :1]) if model.holes is None else (~model.hole).float()
+    mean = (model.real * known).sum((2, 3), keepdim=True) / known.sum()
+    return bool(_draft_error(model) >= reconstruction_loss(mean, model.real, 1.0, known))
+
+
+def _draft_error(model: ImageModel) -> Tensor:
     known = None if model.holes is None else (~model.hole).float()
-    error = reconstruction_loss(model.draft(), model.real, 1.0, known)
-    return model.config.noise_amp * error.sqrt().item()
+    return reconstruction_loss(model.draft(), model.real, 1.0, known)

@@ -42,6 +42,8 @@ class Hidden(Source):
             )
         )
         anew[..., rows, columns] = True
+        if anew.all():  # nothing is left around it
+            return noise
         return noisy_fill(real, anew, noise)
 
     def fixed_input(self, model: ImageModel, streams: RandomStreams) -> Tensor:
