@@ -81,7 +81,8 @@ def _write_sheet(picture: str, rows: Sequence[Row], place: FolderPlace) -> None:
             stages = saved.read_config(run).train_stages
         except ConSinGANError:  # damaged since
             continue
-        text = [f"{row.setting.name} ({len(row.outcomes)} seeds)", _values(row)]
+        done = row.count("done")
+        text = [f"{row.setting.name} ({done} seed{'s' * (done != 1)})", _values(row)]
         strips.append(Strip(_real(run, stages), run / SAMPLES, text))
     title = f"{picture}: the real picture, then samples (the first seed), the best setting first"
     write_sheet(title, strips, place.folder / f"sheet_{picture}.png")
