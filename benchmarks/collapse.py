@@ -61,9 +61,8 @@ class FirstStage(Watcher):
 def first_stage(flags: dict[str, Any]) -> FirstStage:
     """Train it, and say what came of it."""
     watcher = FirstStage()
-    with tempfile.TemporaryDirectory() as folder:
-        with contextlib.suppress(Stopped):
-            ConSinGAN.train(watchers=[watcher], output_dir=folder, **flags)
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Stopped):
+        ConSinGAN.train(watchers=[watcher], output_dir=folder, **flags)
     return watcher
 
 

@@ -122,7 +122,8 @@ def test_every_mode_has_a_draft(mode: str) -> None:
     full = resolve({"train_mode": mode})
     for preset in modes.get(mode).drafts:
         config = resolve({"train_mode": mode}, preset=preset)
-        assert {name: getattr(config, name) for name in preset} == preset
+        flat = SCHEMA.flat(config)
+        assert {name: flat[name] for name in preset} == preset
         assert config.niter <= full.niter
         assert config.max_size < full.max_size or "max_size" not in preset
 

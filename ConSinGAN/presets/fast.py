@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ConSinGAN.methods.windows import why_no_windows
+from ConSinGAN.modes.base import ONE_STEP
 from ConSinGAN.networks import make_generator
 from ConSinGAN.presets.base import Configure, Preset, Values
 
@@ -17,16 +18,13 @@ WINDOW = 64  # pixels; a critic's 54 x 54 scores
 
 
 class Fast(Preset):
-    """Two critic steps an iteration, and random windows of large stages where they can be had.
-
-    With one, about one run in ten collapses in its first stage, by the luck of its seed.
-    """
+    """One critic step an iteration, and random windows of large stages where they can be had."""
 
     name = "fast"
     summary = "a fraction of the default's time, for somewhat less; see docs/quality.md"
 
     def choose(self, configure: Configure) -> Values:
-        values: dict[str, Any] = {"Dsteps": 2}
+        values: dict[str, Any] = dict(ONE_STEP)
         config = configure(values)
         with torch.device("meta"):
             reason = why_no_windows(config, make_generator(config))

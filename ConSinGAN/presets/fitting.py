@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from ConSinGAN import beginning, console, estimate, hardware, modes
-from ConSinGAN.config import TrainConfig
+from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.presets.base import Configure, Preset, Values
 
@@ -62,8 +62,7 @@ class Fitting(Preset):
         chosen = fitting[-1] if fitting else known[0]
         log.info("%s: %s", self.name, _describe(chosen[2], chosen[0]))
         longer = [
-            f"{_describe(config, time)} with {self.flag} "
-            + " ".join(f"--{name} {getattr(config, name)}" for name in preset)
+            f"{_describe(config, time)} with {self.flag} {_as_flags(config, preset)}"
             for time, preset, config in known[known.index(chosen) + 1 :][:1]
         ]
         if whole < float("inf"):
@@ -71,6 +70,12 @@ class Fitting(Preset):
         if longer:
             log.info("longer is sharper: %s", "; ".join(longer))
         return chosen[1]
+
+
+def _as_flags(config: TrainConfig, preset: Values) -> str:
+    """What a configuration has of a preset's options: another objective has no `lambda_grad`."""
+    flat = SCHEMA.flat(config)
+    return " ".join(f"--{name} {flat[name]}" for name in preset if name in flat)
 
 
 def _describe(config: TrainConfig, seconds: float) -> str:
