@@ -4,9 +4,9 @@
                                [--iterations 4 16] [--rounds 3]
 
 Each setting is trained by `main_train.py` with few and with more iterations a stage; what the
-second takes longer is what its further iterations take, the mean over all stages. Settings take
-turns, so that a machine that becomes slower does so for all; of the rounds the median counts.
-Memory is the highest that the process held. Nothing else should compute meanwhile.
+second takes longer is what its further iterations take, the mean over all stages. Times are the
+processor's for the process, of one thread, so that other work does not count. Settings take turns,
+and of the rounds the median counts. Memory is the highest that the process held.
 """
 
 from __future__ import annotations
@@ -18,26 +18,25 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from quality import PARTS
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMON = "--not_cuda --min_size 18 --max_size 64 --train_stages 4"
+COMMON = "--not_cuda --threads 1 --min_size 18 --max_size 64 --train_stages 4"
 
 
 def train(picture: Path, flags: str, niter: int, folder: Path) -> tuple[float, int, int]:
-    """Seconds and bytes of a training by the command line, and how many stages it had."""
+    """A training by the command line: the processor's seconds, bytes, and how many stages."""
     words = [
         sys.executable, "main_train.py", "--train_mode", "generation", "--input_name", str(picture),
         "--niter", str(niter), "--manualSeed", "0", "--output_dir", str(folder),
         "--preview_every", "100000000", *shlex.split(flags),
     ]  # fmt: skip
-    began = time.monotonic()
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(words, cwd=ROOT, stdout=quiet, stderr=quiet)
     _, status, usage = os.wait4(process.pid, 0)
-    took = time.monotonic() - began
+    took = usage.ru_utime + usage.ru_stime
     if status:
         raise SystemExit(f"failed: {shlex.join(words)}")
     (run,) = folder.glob("*/*")
