@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import paint
+from conftest import paint, write_picture
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the studio needs Gradio")
@@ -111,3 +111,19 @@ def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         value = {"picture": {"path": str(tmp_path / "up" / "bomb.png")}}
         editor.composed(value, tmp_path / "up", tmp_path / "session")
+
+
+def test_a_fill_is_compared_with_what_was_composed(tmp_path: Path) -> None:
+    """Not the picture with the hole in it, which is drawn first."""
+    from ConSinGAN.studio.drawing import Result
+    from ConSinGAN.studio.tabs import paint as tab
+
+    names = ("reconstruction", "hole", "inpainted_0", "inpainted_1")
+    files = tuple(write_picture(tmp_path / f"{name}.png", 20, 30) for name in names)
+    result = Result(files, {"task": "inpainting"})
+    assert [path.stem for path in result.pictures[:2]] == ["inpainted_0", "inpainted_1"]
+    given = write_picture(tmp_path / "composed.png", 10, 15)
+    pair = tab._compared(result, editor.Composed(given, None))
+    assert pair is not None and pair[1].stem == "inpainted_0"
+    with Image.open(pair[0]) as before:
+        assert before.size == (30, 20)

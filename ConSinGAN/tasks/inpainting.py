@@ -26,6 +26,7 @@ class Inpainting(Task):
     name = "inpainting"
     summary = "fills the hole that the model was trained with, in several ways"
     defaults = {"num_samples": 8}
+    references = ("reconstruction", "hole")
     compared = ("hole", "inpainted_")
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:

@@ -267,10 +267,11 @@ def _upload(path: Path) -> Upload:
 
 
 def _compared(result: Result, files: Composed) -> tuple[Path, Path] | None:
-    """What was composed, at the result's size, and the result."""
+    """What was composed, at the result's size, and the result: what the task made of it."""
     from PIL import Image
 
-    after = next(iter(result.pictures), None)
+    pair = result.compared()
+    after = next(iter(result.pictures), None) if pair is None else pair[1]
     if after is None:
         return None
     before = after.parent / "before.png"
