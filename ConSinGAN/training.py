@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ConSinGAN import beginning, console, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
-from ConSinGAN.methods.adversarial import has_collapsed, noise_amplitude
+from ConSinGAN.methods.adversarial import draft_error, has_collapsed
 from ConSinGAN.methods.judging import say_what_is_left_out
 from ConSinGAN.networks import grow
 from ConSinGAN.noise import draw
@@ -148,8 +148,9 @@ def begin_stage(state: TrainingState) -> None:
     drawn = draw(shape, state.streams.noise, dtype)
     model.fixed_noise.append(model.generator.fixed_noise(drawn))
     model.noise_amp.append(0.0)
-    model.noise_amp[stage] = noise_amplitude(model)
-    if state.config.niter >= JUDGED and has_collapsed(model):
+    error = draft_error(model)
+    model.noise_amp[stage] = model.config.noise_amp * error.sqrt().item()
+    if state.config.niter >= JUDGED and has_collapsed(model, error):
         log.warning(
             "stage %d has not learnt the picture: one colour would be nearer to it. It hardly ever "
             "recovers; stop, and train with another --manualSeed or more --Dsteps", stage,

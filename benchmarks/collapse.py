@@ -28,6 +28,7 @@ import torch  # noqa: E402
 import ConSinGAN  # noqa: E402
 from ConSinGAN import launch  # noqa: E402
 from ConSinGAN.errors import run_script  # noqa: E402
+from ConSinGAN.methods.adversarial import has_collapsed  # noqa: E402
 from ConSinGAN.watch.base import Moment, Stop, Stopped, Watcher  # noqa: E402
 
 COMMON = "--not_cuda --precision bf16 --train_stages 5 --min_size 18 --max_size 60"
@@ -50,9 +51,8 @@ class FirstStage(Watcher):
         if moment.done < moment.config.niter:
             return
         self.over, self.loss = True, float(terms["reconstruction"])
-        real = moment.model.real
-        one_colour = (real - real.mean((2, 3), keepdim=True)).square().mean()
-        self.collapsed = self.loss >= moment.config.alpha * float(one_colour)
+        error = terms["reconstruction"] / moment.config.alpha
+        self.collapsed = has_collapsed(moment.model, error)
 
     def should_stop(self) -> Stop | None:
         return Stop("the first stage is over") if self.over else None

@@ -224,4 +224,4 @@ def test_what_is_worse_than_one_colour_has_collapsed(
     model = make_iteration().model
     blurred = (model.real * 0.8 if value is None else torch.full_like(model.real, value)).clone()
     monkeypatch.setattr(type(model), "draft", lambda self: blurred)
-    assert adversarial.has_collapsed(model) == collapsed
+    assert adversarial.has_collapsed(model, adversarial.draft_error(model)) == collapsed

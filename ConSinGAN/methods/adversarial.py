@@ -139,21 +139,22 @@ def remembering(
     return loss, terms
 
 
-def noise_amplitude(model: ImageModel) -> float:
-    """The amplitude of a new stage's noise: a factor times the root mean squared error."""
-    return model.config.noise_amp * _draft_error(model).sqrt().item()
+def draft_error(model: ImageModel) -> Tensor:
+    """Mean squared error of the picture that is below a new stage; a scalar."""
+    return reconstruction_loss(model.draft(), model.real, 1.0, _known(model))
 
 
-def has_collapsed(model: ImageModel) -> bool:
-    """Whether a picture of one colour were nearer to the real one than what is below a new stage.
+def has_collapsed(model: ImageModel, error: Tensor) -> bool:
+    """Whether a picture of one colour were nearer to the real one than what has this error.
 
     As where every output is at a bound of tanh, which lets no gradient through.
     """
-    known = torch.ones_like(model.real[:, :1]) if model.holes is None else (~model.hole).float()
-    mean = (model.real * known).sum((2, 3), keepdim=True) / known.sum()
-    return bool(_draft_error(model) >= reconstruction_loss(mean, model.real, 1.0, known))
+    known = _known(model)
+    pixels = torch.ones_like(model.real[:, :1]) if known is None else known
+    mean = (model.real * pixels).sum((2, 3), keepdim=True) / pixels.sum()
+    return bool(error >= reconstruction_loss(mean, model.real, 1.0, pixels))
 
 
-def _draft_error(model: ImageModel) -> Tensor:
-    known = None if model.holes is None else (~model.hole).float()
-    return reconstruction_loss(model.draft(), model.real, 1.0, known)
+def _known(model: ImageModel) -> Tensor | None:
+    """1 where the real picture may be looked at, else 0; None: everywhere."""
+    return None if model.holes is None else (~model.hole).float()
