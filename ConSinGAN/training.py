@@ -153,7 +153,8 @@ def begin_stage(state: TrainingState) -> None:
     if state.config.niter >= JUDGED and has_collapsed(model, error):
         log.warning(
             "stage %d has not learnt the picture: one colour would be nearer to it. It hardly ever "
-            "recovers; stop, and train with another --manualSeed or more --Dsteps", stage,
+            "recovers; stop, and in a new run take another manualSeed, raise Dsteps%s",
+            stage, state.objective.remedy.replace("`", ""),
         )  # fmt: skip
 
 

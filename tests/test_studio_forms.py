@@ -98,6 +98,19 @@ def test_an_option_comes_back_as_it_went(forms: Mapping[str, Form], which: str, 
     schema.build(chosen, typed=typed)  # the house takes it
 
 
+def test_of_several_words_each_has_a_box(forms: Mapping[str, Form]) -> None:
+    form = forms["train"]
+    (control,) = form.controls["augment_critic"]
+    assert isinstance(control, gr.CheckboxGroup)
+    assert [value for _, value in control.choices] == ["colour", "translation", "cutout"]
+    raw = [one.value for one in form.inputs]
+    place = form.inputs.index(control)
+    for ticked, said in ((["cutout", "colour"], {"augment_critic": "colour,cutout"}), ([], {})):
+        assert form.typed([*raw[:place], ticked, *raw[place + 1 :]]) == said
+    with pytest.raises(UsageError, match=r"^augment_critic takes none, or some of"):
+        form.typed([*raw[:place], ["colour", "blur"], *raw[place + 1 :]])
+
+
 @pytest.mark.parametrize("which", SCHEMAS)
 def test_defaults_of_a_mode_or_task_are_not_typed(forms: Mapping[str, Form], which: str) -> None:
     form, schema = forms[which], SCHEMAS[which]

@@ -21,7 +21,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ConSinGAN.errors import ConSinGANError, UsageError
-from ConSinGAN.options import check_value, field_of, scalar_type
+from ConSinGAN.options import NONE, check_value, field_of, listed, scalar_type
 from ConSinGAN.owners import Schema
 
 UNLIMITED = 10**9  # what `options.option` puts where a whole number has no upper limit
@@ -36,7 +36,7 @@ class Spec:
     """One option, as a control shows it.
 
     parts: names of its numbers, one or several. low, high: inclusive limits, None for none. above:
-    an exclusive one.
+    an exclusive one. several: words of which any may be chosen.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Spec:
     help: str
     parts: tuple[str, ...]
     choices: tuple[str, ...]
+    several: tuple[str, ...]
     low: float | None
     high: float | None
     above: float | None
@@ -59,7 +60,8 @@ class Spec:
         high = None if meta["high"] in (None, UNLIMITED) else meta["high"]
         return cls(
             name, owner, scalar_type(owner, name), field.default, meta["help"].replace("%%", "%"),
-            parts, tuple(meta["choices"] or ()), meta["low"], high, meta["above"],
+            parts, tuple(meta["choices"] or ()), tuple(meta["several"] or ()), meta["low"], high,
+            meta["above"],
         )  # fmt: skip
 
     @property
@@ -98,6 +100,8 @@ class Spec:
         return values[0]
 
     def _read_one(self, raw: Any) -> Any:
+        if self.several and isinstance(raw, list):
+            return ",".join(map(str, raw)) or NONE
         if isinstance(raw, str):
             raw = raw.strip()
             if not raw:
@@ -114,6 +118,8 @@ class Spec:
             return [None] * len(self.parts) if value is None else list(value)
         if self.as_text:
             return ["" if value is None else str(value)]
+        if self.several:
+            return [listed(value)]
         return [AUTOMATIC if value is None and self.choices else value]
 
 
@@ -203,6 +209,9 @@ class Form:
             if spec.default is None:
                 names.insert(0, (self._label("automatic"), AUTOMATIC))
             return gr.Dropdown(names, value=spec.shown(value)[0], **common)
+        if spec.several:
+            names = [(self._label(one), one) for one in spec.several]
+            return gr.CheckboxGroup(names, value=spec.shown(value)[0], **common)
         if spec.kind is str or spec.as_text:
             return gr.Textbox(spec.shown(value)[0], max_lines=1, max_length=1000, **common)
         low, high = self.ranges.get(spec.name, (spec.low, spec.high))

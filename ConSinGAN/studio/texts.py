@@ -207,8 +207,12 @@ TRAIN_OPTION_LABELS = {
     "noise_amp": "Noise amplitude", "gpu": "CUDA device", "not_cuda": "Use the processor only",
     "pyramid": "Size and stages", "networks": "Networks", "training": "Training",
     "device": "Device", "watching": "Previews", "run": "Picture and seed",
+    "augment_critic": "Changes before the critic", "colour": "Colour",
     "automatic": "automatic",
 }  # fmt: skip
+TRAIN_OPTION_HELPS = {
+    "augment_critic": "What the critic sees of real and drawn pictures is changed at random",
+}
 
 # Models -------------------------------------------------------------------------------------------
 

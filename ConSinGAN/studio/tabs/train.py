@@ -39,7 +39,7 @@ class Train:
 
     def __init__(self, studio: Studio, page: Page) -> None:
         self.studio, self.page = studio, page
-        self.form = Form(SCHEMA, "train", texts.TRAIN_OPTION_LABELS)
+        self.form = Form(SCHEMA, "train", texts.TRAIN_OPTION_LABELS, texts.TRAIN_OPTION_HELPS)
         self.slots = sorted({name for mode in modes.names() for name in wanted_files(mode)})
         self.dropped, self.selected = gr.State({}), gr.State("")
         self.defaults, self.seen = gr.State({}), gr.State({})
