@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ConSinGAN.objectives.hinge_options import Options
-from ConSinGAN.objectives.pointwise import Pointwise
+from ConSinGAN.objectives.r1 import PointwiseR1
 
 
-class Hinge(Pointwise):
+class Hinge(PointwiseR1):
     """critic: E relu(u - D(real)) + E relu(u + D(fake)); generator: -E D(fake).
 
     u is 1; with `label_smoothing` s it is drawn from [1 - s, 1] for every step of the critic, as in

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ConSinGAN.objectives import r1_options
 from ConSinGAN.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(r1_options.Options):
     """How sure the critic has to be."""
 
     label_smoothing: float = option(

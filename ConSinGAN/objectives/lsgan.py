@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ConSinGAN.objectives.pointwise import Pointwise
+from ConSinGAN.objectives.r1 import PointwiseR1
 
 
-class LSGAN(Pointwise):
+class LSGAN(PointwiseR1):
     """critic: E(D(real) - 1)^2 / 2 + E D(fake)^2 / 2; generator: E(D(fake) - 1)^2 / 2."""
 
     name = "lsgan"

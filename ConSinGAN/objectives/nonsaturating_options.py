@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ConSinGAN.objectives.r1_options import Options
 
-from ConSinGAN.options import option
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How flat the critic is held around the real picture."""
-
-    r1: float = option(
-        0.0, "objective", "weight of the critic's squared gradient at the real picture", low=0
-    )
+__all__ = ["Options"]
