@@ -13,6 +13,8 @@ BUCKET = "pictures"
 ERROR = """<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>{code}</Code><Message>{message}</Message></Error>"""
 Failure = tuple[str, str, str]  # status, code, message
+BUSY: Failure = ("503 Service Unavailable", "ServiceUnavailable", "Please wait")
+BROKEN: Failure = ("500 Internal Server Error", "InternalError", "Something broke")
 
 
 @dataclass
@@ -76,3 +78,10 @@ def running() -> Iterator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class Held:
+    """A lease as it is while nobody takes it away."""
+
+    def is_mine(self) -> bool:
+        return True
