@@ -26,6 +26,7 @@ from fleet_helpers import (
 )
 
 pytest.importorskip("ray")
+pytestmark = pytest.mark.fleet
 SECRET = {
     "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -36,6 +36,7 @@ def flags(*words: object, **more: object) -> dict[str, object]:
     return {"runs": [str(word) for word in words], **FEW, **more}
 
 
+@pytest.mark.fleet
 @pytest.mark.usefixtures("joined")
 def test_the_same_files_as_one_by_one(
     trained: Callable[[str], Path], tmp_path: Path, script: Script
@@ -58,6 +59,7 @@ def test_the_same_files_as_one_by_one(
     assert [pixels[:, left : left + 300].std() > 20 for left in (0, 300, 600)] == [True] * 3
 
 
+@pytest.mark.fleet
 @pytest.mark.usefixtures("joined")
 def test_nothing_is_drawn_twice(
     trained: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -92,6 +94,7 @@ def test_nothing_is_drawn_twice(
     assert again(seed=3) == set()  # the first are still known by their names
 
 
+@pytest.mark.fleet
 @pytest.mark.usefixtures("joined")
 def test_bad_ones_fail_alone(
     trained: Callable[[str], Path], tmp_path: Path, script: Script
@@ -159,6 +162,7 @@ def test_wrong_flags_end_before_ray(
     assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.fleet
 def test_ctrl_c(trained: Callable[[str], Path], tmp_path: Path) -> None:
     """It ends between two pictures; the same command goes on."""
     pytest.importorskip("ray")

@@ -40,6 +40,7 @@ def measured(run: Path, **more: Any) -> Report:
     return measure_model(*ask.prepare(options))
 
 
+@pytest.mark.fleet
 @pytest.mark.usefixtures("joined")
 def test_the_table_holds_the_same_numbers(
     trained: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -74,6 +75,7 @@ def test_the_table_holds_the_same_numbers(
         assert pixels[:, left : left + sheet.SIDE].std() > 20
 
 
+@pytest.mark.fleet
 @pytest.mark.usefixtures("joined")
 def test_nothing_is_measured_twice(
     trained: Callable[[str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -111,6 +113,7 @@ def test_nothing_is_measured_twice(
     assert not list(folder.glob("*/Evaluation"))
 
 
+@pytest.mark.fleet
 @pytest.mark.usefixtures("joined")
 def test_bad_ones_fail_alone(
     trained: Callable[[str], Path], tmp_path: Path, script: Callable[..., Outcome]

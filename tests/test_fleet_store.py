@@ -58,6 +58,7 @@ def files(folder: Path) -> dict[str, bytes]:
 # The whole -------------------------------------------------------------------------------------
 
 
+@pytest.mark.fleet
 def test_runs_are_kept_in_the_store_and_survive_their_worker(
     failing: Server, tmp_path: Path
 ) -> None:

@@ -254,6 +254,7 @@ def by_hand(picture: Path, folder: Path, stages: list[int], scales: list[float])
     return table.to_markdown(outcomes, "sliced_wasserstein")
 
 
+@pytest.mark.fleet
 def test_a_sweep_equals_its_runs_by_hand_however_it_was_killed(
     picture_file: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +342,7 @@ def test_other_flags_than_last_time_are_refused(
     assert len(set(found)) == 1
 
 
+@pytest.mark.fleet
 def test_halving_a_budget_and_a_setting_that_diverges(picture_file: Path, tmp_path: Path) -> None:
     """What fails fails alone, what is bad ends early, and a budget leaves the rest for later."""
     folder = tmp_path / "D"

@@ -59,6 +59,7 @@ def resumed_at(run: Path) -> list[tuple[int, int]]:
     return [(int(stage), int(iteration)) for stage, iteration in found]
 
 
+@pytest.mark.fleet
 def test_the_same_bits_as_one_by_one_whoever_is_killed(
     pictures: Path, alone: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_the_same_bits_as_one_by_one_whoever_is_killed(
     assert f"--niter was {LONG}" in err and f"is {LONG + 1} now" in err and "--output_dir" in err
 
 
+@pytest.mark.fleet
 def test_what_is_bad_fails_alone_and_is_named(tmp_path: Path) -> None:
     """Three bad files, one that diverges, one that cannot be written."""
     pictures, out = paint_folder(tmp_path / "pictures", 2), tmp_path / "out"
@@ -144,6 +146,7 @@ def test_what_is_bad_fails_alone_and_is_named(tmp_path: Path) -> None:
     assert ledger(out)["runs"]["empty"].get("why") is None
 
 
+@pytest.mark.fleet
 def test_runs_that_diverge_fail_with_their_line(tmp_path: Path) -> None:
     pictures, out = paint_folder(tmp_path / "pictures", 2), tmp_path / "out"
     code, _, err = fleet(*train_words(pictures, out, lr_g=1e9, lr_d=1e9, niter=30))
@@ -182,6 +185,7 @@ def test_bad_input_is_one_line(pictures: Path, tmp_path: Path, words: list[str],
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.fleet
 def test_nothing_listens_outside_and_nothing_is_asked(pictures: Path, tmp_path: Path) -> None:
     """The kernel's table of sockets, while a fleet is at work."""
     out, seen, bad = tmp_path / "out", set(), set()
