@@ -113,12 +113,10 @@ def picture_size(config: TrainConfig) -> tuple[int, int]:
 
 
 def with_stages_counted(config: TrainConfig) -> TrainConfig:
-    """The configuration with as many stages as the generator wants of the picture, if it counts.
+    """The configuration with as many stages as its generator, which counts, wants of the picture.
 
-    For configurations in which nobody has said how many. Raises UsageError as reading does.
+    Raises UsageError as reading does, or if they are too many.
     """
-    if config.fine_tune or not config.recipe.counts_stages:
-        return config
     number = config.recipe.num_stages(picture_size(config), config)
     return dataclasses.replace(config, train_stages=number)
 
@@ -130,8 +128,8 @@ def check_something_clear(config: TrainConfig, holes: Holes) -> None:
         critic, objective = make_critic(config), make_objective(config)
     if all(clear.is_empty for clear in clear_of_hole(objective, critic, holes.stages[-1])):
         raise UsageError(
-            f"`mask`: no {config.critic_field}x{config.critic_field} pixels, which the critic "
-            "looks at, are without white at the finest stage; paint less of it white"
+            "`mask`: wherever the critic looks at the finest stage, it sees some of the white; "
+            "paint less of it white"
             + (", or raise `max_size`" if holes.whole.shape != holes.stages[-1].shape else "")
         )
 
@@ -152,7 +150,7 @@ def begin(config: TrainConfig, pictures: Pictures, device: torch.device) -> Trai
     reals = [real.to(device) for real in pictures.reals]
     saved = RunDirectory.open(str(config.model_dir))
     model = saved.load_model(device)
-    critic, objective = saved.load_critic(model.config, device), make_objective(config).to(device)
+    critic, objective = saved.load_judge(config, device)
     networks = {"generator": model.generator, "critic": critic, "objective": objective}
     streams = _streams(config, networks, device)
     same = [real.shape for real in reals] == [real.shape for real in model.reals]

@@ -48,7 +48,8 @@ class RandomLatents:
             elif self._is_native(frame, stage):
                 maps.append(self._kept(frame, stage))
             else:
-                maps.append(noise_of(self.generator, self._common, frame, stage))
+                drawn = noise_of(self.generator, self._common, frame, stage)
+                maps.append(self.generator.fixed_noise(drawn))
         return maps
 
     @property

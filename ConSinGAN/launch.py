@@ -11,16 +11,17 @@ import argparse
 import dataclasses
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ConSinGAN import migrate, modes, saved
+from ConSinGAN import migrate, modes, saved, swapping
 from ConSinGAN.config import FAMILIES, SCHEMA, TrainConfig, check_device
 from ConSinGAN.errors import UsageError
 from ConSinGAN.modes.base import Mode
 from ConSinGAN.options import FileValues, Scope, add_verbosity, read_yaml
 from ConSinGAN.registry import PRESETS
+from ConSinGAN.swapping import PARTS
 
 if TYPE_CHECKING:
     from ConSinGAN.run import RunDirectory
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PARTS = {kind: family for kind, family in FAMILIES.items() if kind != "mode"}
 LAYERS = ("config", "preset", "draft")  # what may be typed beside options
 
 
@@ -55,11 +55,9 @@ def train(
     path: where the run directory shall be, if not in a new folder below `output_dir`. Raises
     UsageError, with one line that names the flag or file, before anything is written.
     """
-    config, said = _configure(flags)
-    from ConSinGAN import beginning, training
+    config = prepare(flags)
+    from ConSinGAN import training
 
-    if "train_stages" not in said:
-        config = beginning.with_stages_counted(config)
     return training.train(config, watchers, path)
 
 
@@ -89,11 +87,24 @@ def configure(flags: Mapping[str, Any]) -> TrainConfig:
     In fine-tuning `input_name` is that of the run, to the letter, unless another one was typed.
     A preset may take a few timed iterations to choose. Raises UsageError.
     """
-    return _configure(flags)[0]
+    return _configure(flags, counting=False)
 
 
-def _configure(flags: Mapping[str, Any]) -> tuple[TrainConfig, set[str]]:
-    """As `configure`, and the names of the options that flags, file and preset say."""
+def prepare(flags: Mapping[str, Any]) -> TrainConfig:
+    """As `configure`, with as many stages as the generator wants of the picture, if it counts."""
+    return _configure(flags, counting=True)
+
+
+def with_stages(config: TrainConfig, said: Container[str]) -> TrainConfig:
+    """The configuration, its stages counted if they are not among the options that were said."""
+    if "train_stages" in said or config.fine_tune or not config.recipe.counts_stages:
+        return config
+    from ConSinGAN import beginning
+
+    return beginning.with_stages_counted(config)
+
+
+def _configure(flags: Mapping[str, Any], counting: bool) -> TrainConfig:
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
     values = FileValues({}, {}) if file is None else _read_file(file, flags)
@@ -101,18 +112,20 @@ def _configure(flags: Mapping[str, Any]) -> tuple[TrainConfig, set[str]]:
     of_run = None
     if typed.get("fine_tune") and typed.get("model_dir") is not None:
         of_run = saved.read_config(saved.locate(typed["model_dir"]))
-    config = _finish(resolve(flags, of_run, values, source=str(file or "")), of_run, flags)
-    of_preset: Mapping[str, Any] = {}
-    if preset is not None:
-        seeded = flags | {"manualSeed": config.manualSeed}
+    seeded = dict(flags)
+    if typed.get("manualSeed") is None:  # one for all configurations that a preset looks at
+        seeded["manualSeed"] = secrets.randbelow(2**31)
 
-        def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
-            return _finish(resolve(seeded, of_run, values, chosen), of_run, flags)
+    def with_preset(chosen: Mapping[str, Any]) -> TrainConfig:
+        config = _finish(resolve(seeded, of_run, values, chosen, str(file or "")), of_run, flags)
+        counted = counting or preset is not None
+        return with_stages(config, {**typed, **chosen}) if counted else config
 
-        of_preset = PRESETS.load(preset)().choose(with_preset)
-        config = with_preset(of_preset)
+    of_preset = {} if preset is None else PRESETS.load(preset)().choose(with_preset)
+    config = with_preset(of_preset)
     _say_what_was_needed(config, typed, of_run)
-    return config, {*typed, *of_preset}
+    _say_what_has_no_use(config, flags, of_preset)
+    return config
 
 
 def _say_what_was_needed(
@@ -122,6 +135,27 @@ def _say_what_was_needed(
     for by, option, name in SCHEMA.needs(SCHEMA.chosen(SCHEMA.flat(config))):
         if option not in typed and getattr(of_run, option, None) != name:
             log.info("%s %s, which %s needs", option, name, by.replace("`", ""))
+
+
+def _say_what_has_no_use(
+    config: TrainConfig, flags: Mapping[str, Any], of_preset: Mapping[str, Any]
+) -> None:
+    """Tell what was typed for nothing: who judges where nobody does, and other idle options."""
+    idle = dict(config.recipe.idle(config))
+    if not modes.get(config.train_mode).adversarial_weight(config, config.train_stages - 1):
+        more = "; --adversarial 1 adds one" if "adversarial" in SCHEMA.flat(config) else ""
+        kinds = ("critic", "objective")
+        judging = [*(FAMILIES[kind].option for kind in kinds), "augment_critic"]
+        judging += [name for name, owned in SCHEMA.options.items() if owned.kind in kinds]
+        idle |= dict.fromkeys(judging, f"there is no adversarial loss{more}")
+    for why in dict.fromkeys(idle.values()):
+        names = [f"--{name}" for name, reason in idle.items() if reason == why and name in flags]
+        if names:
+            log.warning("%s: of no use here, where %s", ", ".join(names), why)
+    for option in (family.option for family in PARTS.values()):
+        chosen = getattr(config, option)
+        if option not in flags and of_preset.get(option, chosen) != chosen:
+            log.warning("%s %s, not the preset's %s", option, chosen, of_preset[option])
 
 
 def _preset_name(flags: dict[str, Any]) -> str | None:
@@ -143,31 +177,9 @@ def _read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
     SCHEMA.check(values, str(path))
     if not migrate.is_of_a_run(written):
         return values
-    wanted = _wanted(flags)
-    return migrate.without_strangers(_without_rivals(values, wanted), {**flags, **wanted})
-
-
-def _wanted(flags: Mapping[str, Any]) -> dict[str, str]:
-    """The components that flags choose, and those that these need, by option."""
-    options = [family.option for family in FAMILIES.values()]
-    typed = SCHEMA.check({name: flags[name] for name in options if name in flags})
-    return {option: name for _, option, name in SCHEMA.needs(SCHEMA.chosen(typed))} | typed
-
-
-def _without_rivals(values: FileValues, wanted: Mapping[str, str]) -> FileValues:
-    """Without components that do not go with others."""
-    rivals = set()
-    for option, needs in _needs_of(values).items():
-        together = {option: values[option], **needs}
-        if any(wanted.get(other, name) != name for other, name in together.items()):
-            rivals.add(option)
-    return FileValues({n: v for n, v in values.items() if n not in rivals}, values.lines)
-
-
-def _needs_of(values: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
-    """What the components that values choose need, by the option that chooses them."""
-    families = {family.option: family for family in FAMILIES.values() if family.option in values}
-    return {option: family.find(values[option]).needs for option, family in families.items()}
+    wanted = swapping.wanted(flags)
+    values = swapping.without_moved(values, wanted)
+    return migrate.without_strangers(values, {**flags, **wanted})
 
 
 def resolve(
@@ -186,44 +198,32 @@ def resolve(
     inherited: dict[str, Any] = {}
     if of_run is not None:
         inherited = _inherited(of_run, typed)
+        moved = swapping.moved(inherited, swapping.wanted(typed))
+        inherited = {
+            n: v for n, v in inherited.items() if n not in moved or swapping.is_architecture(n)
+        }
+        preset = swapping.suiting(preset or {}, inherited)
         typed.setdefault("train_mode", of_run.train_mode)
     mode = modes.get(typed.get("train_mode", TrainConfig.train_mode))
     weak = [mode.defaults, inherited, mode.fine_tune_defaults if typed.get("fine_tune") else {}]
     fixed = dict.fromkeys(typed, "this is")
     if of_run is not None:
         held = "the model in `model_dir` has"
-        fixed |= {name: held for name in inherited if _scope(name) == Scope.ARCHITECTURE}
+        fixed |= {name: held for name in inherited if swapping.is_architecture(name)}
     weak.insert(2, {})
     for _ in range(2):  # a generator's defaults may choose a critic, which has some, too
         layers = [*weak, preset or {}, typed]
         needed = SCHEMA.needed(*layers, fixed=fixed)
         chosen = SCHEMA.chosen(*layers, needed)
-        weak[2] = _defaults_of_parts(chosen, inherited)
+        weak[2] = swapping.defaults_of_parts(chosen, inherited)
     SCHEMA.check_owners({k: v for k, v in flags.items() if k in SCHEMA.options}, chosen)
     SCHEMA.check_owners(file or {}, chosen, source)
-    if of_run is not None:
-        preset = {k: v for k, v in (preset or {}).items() if _scope(k) != Scope.ARCHITECTURE}
     config = SCHEMA.build(*weak, preset or {}, needed, typed=typed)
     _check_whole(config)
     _check_naive(config, mode)
     mode.validate(config)
     config.recipe.check(config, mode)
     return config
-
-
-def _defaults_of_parts(chosen: Mapping[str, str], inherited: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of generator, critic and objective.
-
-    In fine-tuning of what the run does not have; what the model consists of they cannot move.
-    """
-    values: dict[str, Any] = {}
-    for kind, family in PARTS.items():
-        name = chosen[kind]
-        if inherited.get(family.option) != name:
-            values |= family.find(name).defaults
-    if not inherited:
-        return values
-    return {name: v for name, v in values.items() if _scope(name) != Scope.ARCHITECTURE}
 
 
 def _check_naive(config: TrainConfig, mode: Mode) -> None:
@@ -250,7 +250,7 @@ def _inherited(of_run: TrainConfig, typed: Mapping[str, Any]) -> dict[str, Any]:
             f"not for `train_mode` {mode}"
         )
     for name, value in flat.items():
-        if _scope(name) == Scope.ARCHITECTURE and typed.get(name, value) != value:
+        if swapping.is_architecture(name) and typed.get(name, value) != value:
             raise UsageError(
                 f"`{name}` {typed[name]}: the model in `model_dir` was trained with {value}; "
                 "leave it away or train a new model"

@@ -41,7 +41,8 @@ from ConSinGAN.errors import ConSinGANError, UsageError, describe
 from ConSinGAN.holes import Holes
 from ConSinGAN.model import ImageModel
 from ConSinGAN.naive import Naive
-from ConSinGAN.networks import FILES, make_critic, make_generator
+from ConSinGAN.networks import FILES, make_critic, make_generator, make_objective
+from ConSinGAN.objectives.base import Objective
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.state import TrainingState
 
@@ -345,12 +346,17 @@ class RunDirectory:
             raise UsageError(f"{self.path}: noise.safetensors does not fit reals.safetensors")
         return model
 
-    def load_critic(self, config: TrainConfig, device: torch.device | str = "cpu") -> Critic:
-        """The critic of the last stage."""
+    def load_judge(
+        self, config: TrainConfig, device: torch.device | str = "cpu"
+    ) -> tuple[Critic, Objective]:
+        """Critic and objective of the last stage; a fresh objective, if the run had another."""
         with torch.device("meta"):
             critic = make_critic(config, config.train_stages)
         self._load_weights(critic, f"{config.train_stages - 1}/netD")
-        return critic.to(device)
+        objective = make_objective(config)
+        if objective.state_dict() and self.load_config().objective == config.objective:
+            self._load_weights(objective, f"{config.train_stages - 1}/objective")
+        return critic.to(device), objective.to(device)
 
     # Files ------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ def test_config_file_holds_every_option_and_where_it_ran(tmp_path: Path) -> None
 
 def test_loading_gives_back_what_was_saved(run: RunDirectory) -> None:
     first, again = run.load_model(), run.load_model()
-    critic = run.load_critic(first.config)
+    critic = run.load_judge(first.config)[0]
     copy = RunDirectory.create(first.config, "cpu")
     copy.save_pictures(first.reals)
     copy.save_stage(first, {"generator": first.generator, "critic": critic})
@@ -98,7 +98,7 @@ def test_loading_gives_back_what_was_saved(run: RunDirectory) -> None:
         assert_same(dict(enumerate(first.fixed_noise)), dict(enumerate(other.fixed_noise)))
         assert first.noise_amp == other.noise_amp
         assert torch.equal(first.reconstruct(), other.reconstruct())
-    assert_same(critic.state_dict(), copy.load_critic(first.config).state_dict())
+    assert_same(critic.state_dict(), copy.load_judge(first.config)[0].state_dict())
     assert all(p.requires_grad for p in other_model.generator.parameters())
     shutil.rmtree(copy.path)
 
@@ -230,7 +230,7 @@ def test_only_what_is_needed_is_read(run: RunDirectory) -> None:
     (run.path / "1" / "netD.safetensors").unlink()
     assert torch.equal(run.load_model().reconstruct(), expected)
     with pytest.raises(UsageError, match=r"netD.*missing"):
-        run.load_critic(run.load_config())
+        run.load_judge(run.load_config())[0]
 
 
 # The paper's own files ------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from singan_reference import Network, SinGAN, enlarge
 from torch import Tensor, nn
 
 import ConSinGAN
-from ConSinGAN import estimate, launch, modes, networks
+from ConSinGAN import estimate, launch, modes, networks, saved
+from ConSinGAN.errors import UsageError
 from ConSinGAN.methods.successive import Successive
 from ConSinGAN.model import ImageModel
 from ConSinGAN.noise import RandomStreams
@@ -23,6 +25,8 @@ from ConSinGAN.resize import resize
 from ConSinGAN.run import RunDirectory
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
+from ConSinGAN.studio import trainee
+from ConSinGAN.studio.planner import Planner
 from ConSinGAN.training import begin_stage
 
 SINGAN = {"generator": "singan", "critic": "singan", "batch_norm": True, "train_depth": 1,
@@ -85,6 +89,40 @@ def test_a_run_has_as_many_stages_as_the_rule_says(
     assert min(sizes[0]) in (13, 14)
     again = ConSinGAN.train(config=str(run.path / "config.yaml"), output_dir=str(tmp_path / "b"))
     assert RunDirectory(again).load_config().train_stages == num_stages
+
+
+def test_more_stages_than_there_can_be_are_one_line(tmp_path: Path) -> None:
+    picture = write_picture(tmp_path / "picture.png", 60, 60)
+    flags = {"input_name": str(picture), "generator": "singan", "scale_factor": 0.95}
+    with pytest.raises(UsageError, match=r"^scale_factor 0.95: makes 3\d stages .*32 are"):
+        launch.prepare({**flags, "min_size": 11, "max_size": 60})
+
+
+@pytest.mark.parametrize("preset", [None, "standard"])
+def test_the_studio_counts_stages_as_the_command_line_does(
+    preset: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "measure", lambda *_: estimate.Speed(0.0, 1e15))
+    picture = write_picture(tmp_path / "picture.png", 80, 120)
+    flags = {"input_name": str(picture), "generator": "singan", "scale_factor": 0.9,
+             "max_size": 60, "min_size": 12, "not_cuda": True, "preset": preset}  # fmt: skip
+    flags = {name: value for name, value in flags.items() if value is not None}
+    counted = launch.prepare(flags)
+    assert counted.train_stages == 14
+    plan = Planner().plan(flags)
+    assert (plan["stages"], plan["niter"]) == (14, counted.niter)
+    assert launch.prepare({**flags, "train_stages": 5}).train_stages == 5
+    assert Planner().plan({**flags, "train_stages": 5})["stages"] == 5
+
+
+def test_the_studio_trains_as_many_stages_as_it_planned(tmp_path: Path) -> None:
+    picture = write_picture(tmp_path / "picture.png", 80, 120)
+    flags = {"input_name": str(picture), "generator": "singan", "max_size": 30, "min_size": 13,
+             "not_cuda": True, "niter": 1, "nfc": 4, "output_dir": str(tmp_path)}  # fmt: skip
+    job = SimpleNamespace(run=None, flags=flags, folder=tmp_path, id="0000")
+    trainee._train_or_resume(job, [])
+    (config,) = tmp_path.glob("picture/*/config.yaml")
+    assert saved.read_config(config.parent).train_stages == 4
 
 
 def test_the_preset_is_what_was_published() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, TINY, Outcome, as_flags, write_mask, write_picture
+from conftest import ROOT, TINY, Outcome, as_flags, make_config, write_mask, write_picture
 from PIL import Image
 from singan_reference import Network, SinGAN
 from torch import Tensor
@@ -17,10 +19,12 @@ from torch import Tensor
 import ConSinGAN
 import evaluate_model
 import main_train
-from ConSinGAN import launch, published
+from ConSinGAN import launch, modes, published
 from ConSinGAN.errors import UsageError
+from ConSinGAN.frame import Frame
+from ConSinGAN.generators.singan import resampling
 from ConSinGAN.methods.successive import Successive
-from ConSinGAN.pyramid import geometric_scales, make_pyramid, sizes_of
+from ConSinGAN.pyramid import geometric_scales, make_pyramid, scale_factor, sizes_of
 from ConSinGAN.run import RunDirectory
 
 
@@ -112,6 +116,30 @@ def test_samples_of_any_size_and_of_a_later_start(tmp_path: Path) -> None:
     assert not torch.equal(one, two)
     extended = list(ConSinGAN.draw(model, "outpainting", extend=(0, 6, 0, 6), num_samples=1))
     assert extended[0].frames[0].shape[3] == model.sizes[-1][1] + 12
+
+
+def test_below_a_later_start_no_noise_comes_in_at_any_size(tmp_path: Path) -> None:
+    """As in the reconstruction, which has none above stage 0."""
+    model = ConSinGAN.load(ConSinGAN.train(**options(tmp_path, train_stages=3)), precision="fp32")
+    for size in (model.sizes[-1], (40, 33)):
+        pictures = model.sample(2, seed=3, start_scale=2, size=size)
+        with torch.no_grad():
+            model.noise_amp[2] = 0.0
+        one, two = pictures
+        assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("extend", [(0, 40, 0, 0), (0, 0, 0, 33), (0, 40, 0, 9), (1, 40, 2, 33)])
+def test_a_canvas_does_not_stretch_the_picture(extend: tuple[int, int, int, int]) -> None:
+    """Wherever it goes on: known pixels are enlarged by the stages' own ratio."""
+    config = make_config(generator="singan", train_stages=8)
+    sizes = modes.get("generation").stage_sizes((167, 250), config)
+    ratio = scale_factor(sizes[-1], 8, config.min_size)
+    margins = [Fraction(n, side) for n, side in zip(extend, (167, 167, 250, 250), strict=True)]
+    canvas = Frame.around(sizes, margins, "zeros").places
+    for below, above in itertools.pairwise(canvas):
+        assert resampling(below.rows, above.rows, ratio).scale == ratio
+        assert resampling(below.columns, above.columns, ratio).scale == ratio
 
 
 def test_bf16_draws_what_fp32_does(tmp_path: Path) -> None:
@@ -213,7 +241,7 @@ def test_published_models_draw_what_they_drew(tmp_path: Path) -> None:
     remembered = textbook_picture(textbook, model.fixed_noise)
     assert torch.allclose(model.reconstruct(), remembered, rtol=0, atol=1e-5)
     assert float(model.fixed_noise[0].std()) > 0.5
-    assert RunDirectory(run).load_critic(model.config).head.conv.out_channels == 16
+    assert RunDirectory(run).load_judge(model.config)[0].head.conv.out_channels == 16
     assert next(model.sample(scale=(2, 1))).shape == (1, 3, 48, 30)
 
 

@@ -102,8 +102,13 @@ class Critic(nn.Module, ABC):
         """
         return {}
 
-    def reconstruction_loss(self, reconstruction: Tensor, real: Tensor) -> Tensor | None:
-        """What the generator minimises of its reconstruction besides the error; None: nothing."""
+    def reconstruction_loss(
+        self, reconstruction: Tensor, real: Tensor, counting: Sequence[bool] | None = None
+    ) -> Tensor | None:
+        """What the generator minimises of its reconstruction besides the error; None: nothing.
+
+        counting: which of its parts learn at this stage, by their views; None: all.
+        """
         return None
 
     def clear_of(self, hole: Tensor) -> Clear:

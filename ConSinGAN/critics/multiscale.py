@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ConSinGAN.critics.base import Clear, Critic
 from ConSinGAN.critics.multiscale_options import Options
 from ConSinGAN.critics.patch import PatchCritic
+from ConSinGAN.fast.weight_gradient import at_least_float
 from ConSinGAN.layers import NetworkShape
 
 if TYPE_CHECKING:
@@ -79,18 +80,22 @@ class MultiscaleCritic(Critic):
     def clear_of(self, hole: Tensor) -> Clear:
         return self.parts[0].clear_of(hole)
 
-    def reconstruction_loss(self, reconstruction: Tensor, real: Tensor) -> Tensor | None:
+    def reconstruction_loss(
+        self, reconstruction: Tensor, real: Tensor, counting: Sequence[bool] | None = None
+    ) -> Tensor | None:
         """`feature_matching` times the mean absolute difference of features (ibid., eq. 4).
 
-        The mean over all layers but the last, and all scales, of each one's mean.
+        The mean over all layers but the last, and all scales that count, of each one's mean.
         """
         if not self.options.feature_matching:
             return None
         views = zip(self.parts, self.views(reconstruction), self.views(real), strict=False)
         distances = []
-        for part, drawn, seen in views:
+        for index, (part, drawn, seen) in enumerate(views):
+            if counting is not None and not counting[index]:
+                continue
             with torch.no_grad():
                 wanted = part.features(seen)
             pairs = zip(part.features(drawn), wanted, strict=True)
-            distances += [F.l1_loss(ours.float(), theirs.float()) for ours, theirs in pairs]
+            distances += [F.l1_loss(at_least_float(a), at_least_float(b)) for a, b in pairs]
         return self.options.feature_matching * torch.stack(distances).mean()

@@ -28,6 +28,10 @@ class Recipe:
         """Raise UsageError, naming the flag, if the generator cannot do what is asked for."""
         return
 
+    def idle(self, config: Any) -> Mapping[str, str]:
+        """Options that do nothing in such a run; the words after "where" that say why."""
+        return {}
+
     def spacing(self, of_mode: Spacing) -> Spacing:
         """How scales of stages are spaced (see `pyramid`); of_mode: what the mode says."""
         return of_mode

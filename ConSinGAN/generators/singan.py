@@ -234,7 +234,7 @@ class SinGANGenerator(Generator):
 
 def resampling(source: Axis, target: Axis, ratio: float) -> Resampling:
     """What enlarges a stage's axis by 1/ratio; if that is not enough for the target, by more."""
-    fits = target.total <= source.total / ratio + 1 - NEARLY or source.low < 0
+    fits = target.total <= source.total / ratio + 1 - NEARLY or source.total > source.aligned
     scale = ratio if fits and not source.wraps else source.total / target.total
     return Resampling(
         source.total, scale, target.first, target.num, source.first, source.num,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ConSinGAN.errors import UsageError
 from ConSinGAN.generators.norm_options import Normalised
 from ConSinGAN.generators.recipe import Recipe, Spacing
-from ConSinGAN.options import option
+from ConSinGAN.options import field_of, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,9 @@ class Options(Normalised, Recipe):
                 "network of its own, and those below the last are frozen; leave it away"
             )
 
+    def idle(self, config: Any) -> Mapping[str, str]:
+        return {"lr_scale": "each stage is trained alone"}
+
     def spacing(self, of_mode: Spacing) -> Spacing:
         from ConSinGAN.pyramid import geometric_scales
 
@@ -54,6 +57,7 @@ class Options(Normalised, Recipe):
 
         Those that `max_size` makes unnecessary are left out. After Shaham et al. 2019 and their
         code; the factor that is used is then refitted, so that the coarsest stage has min_size.
+        Raises UsageError if they are too many.
         """
 
         def steps(scale: float) -> int:
@@ -61,4 +65,10 @@ class Options(Normalised, Recipe):
 
         all_stages = steps(config.min_size / min(size)) + 1
         last = all_stages - steps(min(config.max_size, max(size)) / max(size))
-        return max(last, 1) + 1
+        number, most = max(last, 1) + 1, field_of(type(config), "train_stages").metadata["high"]
+        if number > most:
+            raise UsageError(
+                f"`scale_factor` {self.scale_factor:g}: makes {number} stages of this picture, and "
+                f"{most} are the most; take a smaller one"
+            )
+        return number

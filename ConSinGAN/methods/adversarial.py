@@ -45,6 +45,12 @@ class Adversarial:
                 "stage %d: the critic would see the hole nearly wherever it looks; this stage goes "
                 "without it", self.state.stage + 1,
             )  # fmt: skip
+        elif not all(self.judge.counting):
+            log.info(
+                "stage %d: %d of the critic's %d scales would see the hole nearly wherever they "
+                "look, and are left out", self.state.stage + 1,
+                self.judge.counting.count(False), len(self.judge.counting),
+            )  # fmt: skip
         generator.learners(config.train_depth)  # freezes the rest
         self.first = generator.trained_stages(config.train_depth).start
         self.view = View.whole(model, self.first)

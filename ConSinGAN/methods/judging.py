@@ -57,7 +57,7 @@ class Judge:
         Losses leave the hole out.
         """
         critic, objective, self.config = state.critic, state.objective, state.config
-        self.critic, self.hole = critic, hole
+        self.critic, self.objective, self.hole = critic, objective, hole
         self.known = None if hole is None else (~hole).float()
         # The critic's, and that of an objective which has weights of its own.
         self.optimizers = [o for name, o in state.optimizers.items() if name != "generator"]
@@ -104,8 +104,7 @@ class Judge:
             torch.stack(list(own.values())).sum().backward()
         for optimizer in self.optimizers:
             optimizer.step()
-        for part in self.parts:
-            part.objective.after_critic(part.critic)
+        self.objective.after_critic(self.critic)
         return {**_summed(found), **{name: loss.detach() for name, loss in own.items()}}
 
     def fool(self, real: Tensor, fake: Tensor, chance: Chance) -> tuple[Terms, Tensor]:
@@ -128,8 +127,8 @@ class Judge:
         """What the critic adds to the generator's reconstruction loss; None: nothing."""
         if self.hole is not None:
             reconstruction = torch.where(self.hole, real, reconstruction)
-        pictures = (self._for_generator(p, chance) for p in (reconstruction, real))
-        return self.critic.reconstruction_loss(*pictures)
+        drawn, real = (self._for_generator(p, chance) for p in (reconstruction, real))
+        return self.critic.reconstruction_loss(drawn, real, self.counting)
 
     def _for_generator(self, picture: Tensor, chance: Chance) -> Tensor:
         return self.augmentation(picture, {n: chance[n][-1] for n in self.augmentation.chance})
@@ -155,6 +154,8 @@ def clear_of_hole(objective: Objective, critic: Critic, hole: Tensor) -> list[Cl
 def say_what_is_left_out(state: TrainingState) -> None:
     """Tell if the last stage's pictures are too small for some of the critic's parts."""
     model, parts = state.model, state.critic.parts
+    if not model.mode.adversarial_weight(state.config, state.stage):
+        return
     sizes = model.mode.trained_sizes(sizes_of(model.reals), state.config)
     windows = window_sizes(sizes[: state.stage + 1], state.config.train_window, state.config.reach)
     height, width = windows[-1]

@@ -19,8 +19,8 @@ from ConSinGAN.state import TrainingState
 class Paired:
     """One training iteration of the last stage; call it with a pair.
 
-    What the generator minimises is alpha times the mean absolute error, and `adversarial` times
-    what objective and critic say; with a weight of 0 the critic is left alone.
+    What the generator minimises is alpha times the mean absolute error, `adversarial` times what
+    the objective says, and what the critic adds; with a weight of 0 the critic is left alone.
     """
 
     name = "paired"
@@ -47,8 +47,7 @@ class Paired:
         terms: Terms = {}
         gradient = torch.zeros_like(drawn)
         if self.weight:
-            terms, adversarial = self._judge(target, drawn)
-            gradient += self.weight * adversarial
+            terms, gradient = self._judge(target, drawn)
         self.optimizers["generator"].zero_grad()
         error = self.config.alpha * F.l1_loss(drawn, target)
         (error + (drawn * gradient).sum()).backward()
@@ -57,7 +56,7 @@ class Paired:
         return {**terms, "reconstruction": error.detach()}
 
     def _judge(self, target: Tensor, drawn: Tensor) -> tuple[Terms, Tensor]:
-        """The critic's steps; its terms, and the gradient of the generator's loss."""
+        """The critic's steps; its terms, and the gradient of what it makes the generator lose."""
         critic, judge = self.critic, self.judge
         chance = judge.draw_chance(self.state.streams)
         critic.requires_grad_(True)
@@ -65,6 +64,7 @@ class Paired:
             terms = judge.critic_step(target, drawn, chance, i)
         critic.requires_grad_(False)
         fooling, gradient = judge.fool(target, drawn, chance)
+        gradient = self.weight * gradient
         seen = drawn.detach().requires_grad_()
         matching = judge.reconstruction_loss(seen, target, chance)
         if matching is not None:

@@ -47,6 +47,16 @@ class SuperResolution(Mode):
     default_task = "super_resolution"
     previews = ("super_resolution",)
 
+    def validate(self, config: TrainConfig) -> None:
+        factor, crop = _options(config).factor, _options(config).crop
+        side = round(int(crop / factor) * factor)  # as `pyramid.crop_sizes` has it
+        judged = self.adversarial_weight(config, config.train_stages - 1)
+        if judged and side < config.critic_field:
+            raise UsageError(
+                f"`crop` {crop}: the critic sees {config.critic_field} pixels at once, and crops "
+                f"are {side} wide; take larger ones"
+            )
+
     def stage_sizes(self, size: Size, config: TrainConfig) -> list[Size]:
         """As the base class says. Raises UsageError if the reduced picture is too small."""
         from ConSinGAN import pyramid

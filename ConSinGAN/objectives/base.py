@@ -49,7 +49,10 @@ class Objective(nn.Module, ABC):
         """
 
     def after_critic(self, critic: Critic) -> None:
-        """Called when the critic's optimiser has made its step (weight clipping, say)."""
+        """Called when the critic's optimiser has made its step (weight clipping, say).
+
+        critic: the whole, not one of its parts.
+        """
         return
 
     @abstractmethod

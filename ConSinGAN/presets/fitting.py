@@ -35,7 +35,7 @@ class Fitting(Preset):
 
     def choose(self, configure: Configure, measure: Measure | None = None) -> Values:
         """As the base class says; measure: how quick the machine is, if that is known already."""
-        device, full = beginning.prepare_device(beginning.with_stages_counted(configure({})))
+        device, full = beginning.prepare_device(configure({}))
         size = beginning.picture_size(full)
         dtype = hardware.select_precision(full.precision, device)
         speed = (measure or estimate.measure)(full, device, dtype)

@@ -16,7 +16,6 @@ PUBLISHED = {
     "alpha": 10.0,
     "noise_amp": 0.1,
     "lr_g": 0.0005,
-    "lr_d": 0.0005,
     "beta1": 0.5,
     "gamma": 0.1,
     "num_layer": 3,

@@ -64,7 +64,7 @@ class Planner:
 
         preset = flags.get("preset")
         plain = {name: value for name, value in flags.items() if name != "preset"}
-        full = launch.configure(plain)
+        full = launch.prepare(plain)
         if preset is None:
             device, full = beginning.prepare_device(full)
             beginning.check_memory(full, beginning.read_pictures(full).reals, device)
@@ -77,7 +77,9 @@ class Planner:
         refusals = []
         for values in PRESETS.load(preset)().settings(full):
             try:
-                mode.stage_sizes(size_of(picture), launch.resolve(plain, preset=values))
+                config = launch.resolve(plain, preset=values)
+                config = launch.with_stages(config, {**plain, **values})
+                mode.stage_sizes(size_of(picture), config)
                 return {}
             except UsageError as error:
                 refusals.append(error)
@@ -119,14 +121,14 @@ class Planner:
         First without the preset, then with it, then what the preset has chosen.
         """
         plain = {name: value for name, value in flags.items() if name != "preset"}
-        config = launch.configure(plain)
+        config = launch.prepare(plain)
         if flags.get("preset") is None:
             return config, config, {}
         seeded = plain | {"manualSeed": config.manualSeed}
         preset = PRESETS.load(flags["preset"])()
 
         def with_preset(values: Mapping[str, Any]) -> TrainConfig:
-            return launch.resolve(seeded, preset=values)
+            return launch.with_stages(launch.resolve(seeded, preset=values), {**plain, **values})
 
         values = preset.choose(with_preset, self._speed)
         return config, with_preset(values), dict(values)

@@ -75,7 +75,7 @@ def _train_or_resume(job: Job, watchers: list) -> None:
     if run is not None and (run / saved.CONFIG).is_file():
         launch.resume(run, {}, watchers)
         return
-    config = launch.configure(job.flags)
+    config = launch.prepare(job.flags)
     if "preview_every" not in job.flags:
         config = dataclasses.replace(config, preview_every=max(1, config.niter // PREVIEWS))
     from ConSinGAN import training
