@@ -107,7 +107,7 @@ def with_stages(config: TrainConfig, said: Container[str]) -> TrainConfig:
 def _configure(flags: Mapping[str, Any], counting: bool) -> TrainConfig:
     flags = dict(flags)
     file, preset = flags.pop("config", None), _preset_name(flags)
-    values = FileValues({}, {}) if file is None else _read_file(file, flags)
+    values = FileValues({}, {}) if file is None else read_file(file, flags)
     typed = {**values, **flags}
     of_run = None
     if typed.get("fine_tune") and typed.get("model_dir") is not None:
@@ -167,7 +167,7 @@ def _preset_name(flags: dict[str, Any]) -> str | None:
     return None if name is None else PRESETS.find(name).name
 
 
-def _read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
+def read_file(path: str | Path, flags: Mapping[str, Any]) -> FileValues:
     """The values of a --config file, each known to be possible.
 
     A run writes down all that its components have; where flags choose others, that is no mistake.

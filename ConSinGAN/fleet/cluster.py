@@ -88,7 +88,7 @@ def connected(config: FleetConfig) -> Iterator[Cluster]:
             if local:
                 _start(config, settings | {"_temp_dir": folder})
             else:
-                _join(str(config.address), settings)
+                _join(config, settings)
             yield Cluster(config, local, _gpus_per_run(config, ray.cluster_resources()))
         except ray.exceptions.RayError as error:
             raise ConSinGANError(
@@ -106,6 +106,7 @@ def _start(config: FleetConfig, settings: dict[str, Any]) -> None:
     try:
         with _no_dashboard():
             ray.init(
+                "local",  # whatever RAY_ADDRESS says
                 num_cpus=runs * config.threads_per_run, include_dashboard=False,
                 object_store_memory=OBJECT_STORE, **settings,
             )  # fmt: skip
@@ -113,19 +114,27 @@ def _start(config: FleetConfig, settings: dict[str, Any]) -> None:
         raise ConSinGANError(f"Ray does not start on this machine: {_first_line(error)}") from error
 
 
-def _join(address: str, settings: dict[str, Any]) -> None:
+def _join(config: FleetConfig, settings: dict[str, Any]) -> None:
     """Join a cluster. Raises UsageError if none answers."""
     import ray
 
+    address = str(config.address)
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if host:  # Ray itself would try for ten minutes
             socket.create_connection((host, int(port)), timeout=CONNECT).close()
         ray.init(address, **settings)
+        largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]),
+                      default=0)  # fmt: skip
     except Exception as error:  # Ray raises many kinds
         raise UsageError(
             f"`address` {address}: no Ray cluster answers ({_first_line(error)})"
         ) from error
+    if largest < config.threads_per_run:
+        log.warning(
+            "no machine of the cluster has %d cores (--threads_per_run), the largest %d: nothing "
+            "begins until one has", config.threads_per_run, largest,
+        )  # fmt: skip
 
 
 def _first_line(error: Exception) -> str:

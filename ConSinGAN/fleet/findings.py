@@ -18,6 +18,7 @@ from ConSinGAN.fleet.outcomes import Outcome, Row
 from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.record import SAMPLES
 from ConSinGAN.options import Scope
+from ConSinGAN.swapping import PARTS
 
 TABLE = "table.md"
 BEST = "best.yaml"
@@ -50,11 +51,15 @@ def best(rows: Sequence[Row], minimise: str, flags: Mapping[str, Any]) -> str:
     row = rows[0]
     chosen = {**flags, **row.setting.flags}
     config = launch.configure(chosen)
-    usual = SCHEMA.flat(launch.configure({"train_mode": config.train_mode}))
+    parts = {family.option: getattr(config, family.option) for family in PARTS.values()}
+    plain = SCHEMA.flat(launch.configure({"train_mode": config.train_mode}))
+    usual = SCHEMA.flat(launch.configure({"train_mode": config.train_mode, **parts}))
+    said = {*row.setting.flags, *(n for n, v in parts.items() if v != plain[n])}
+    said |= {"train_stages"} & {*chosen}  # else they may be counted
     values = {
         name: value
         for name, value in SCHEMA.flat(config).items()
-        if name in row.setting.flags or (_makes_the_result(name) and value != usual.get(name))
+        if name in said or (_makes_the_result(name) and value != usual.get(name))
     }
     lines = [f"# The best of {len(rows)} settings by {minimise}: {row.mean(minimise)}"]
     if not row.is_whole():

@@ -42,6 +42,7 @@ class Ledger:
         self.place, self.name = place, name
         self.command, self.about = command, dict(about)
         self.entries: dict[str, Entry] = {}
+        self.others: dict[str, Entry] = {}  # of before, which nobody asks for this time
         self._written, self._took, self._told = 0.0, 0.0, False
 
     @classmethod
@@ -49,7 +50,7 @@ class Ledger:
         """That of a place; None if there is none. Raises UsageError if it is damaged."""
         path = place.spell(name)
         try:
-            content = yaml.load(place.read(name).decode("utf-8"), _Loader)
+            content = _load(place.read(name).decode("utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -58,15 +59,20 @@ class Ledger:
                 "trained stays known"
             ) from error
         good = isinstance(content, dict) and content.get("format") == FORMAT
-        runs = content.get("runs") if good else None
-        if not isinstance(runs, dict) or not all(
-            isinstance(entry, dict) and is_name(str(run)) for run, entry in runs.items()
-        ):
+        kinds: list[Any] = [content.get("runs"), content.get("other_runs", {})] if good else [None]
+        if not all(map(_are_entries, kinds)):
             raise UsageError(f"{path}: is not what a fleet writes; move it away")
-        about = {k: v for k, v in content.items() if k not in ("format", "command", "runs")}
+        ours = ("format", "command", "runs", "other_runs", "state")
+        about = {k: v for k, v in content.items() if k not in ours}
         ledger = cls(place, str(content.get("command")), about, name)
-        ledger.entries = {str(name): entry for name, entry in runs.items()}
+        ledger.entries, ledger.others = (
+            {str(name): entry for name, entry in runs.items()} for runs in kinds
+        )
         return ledger
+
+    def all_entries(self) -> dict[str, Entry]:
+        """Those of before that nobody asks for, and those that are meant."""
+        return {**self.others, **self.entries}
 
     def count(self) -> dict[str, int]:
         """How many runs there are in every state."""
@@ -92,7 +98,9 @@ class Ledger:
         content = {"format": FORMAT, "command": self.command, **self.about}
         content["state"] = {state: number for state, number in self.count().items() if number}
         content["runs"] = self.entries
-        text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+        if self.others:
+            content["other_runs"] = self.others
+        text = _dump(content)
         try:
             self.place.write(self.name, text.encode(), durable=at_once)
         except OSError as error:
@@ -101,6 +109,29 @@ class Ledger:
             self._told = True
         self._written = time.monotonic()
         self._took = self._written - start
+
+
+def _are_entries(runs: Any) -> bool:
+    """Whether this is a dictionary of entries by the names of runs."""
+    return isinstance(runs, dict) and all(
+        isinstance(entry, dict) and is_name(str(run)) and entry.get("state") in STATES
+        for run, entry in runs.items()
+    )
+
+
+def _dump(content: Any) -> str:
+    how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 100}
+    try:
+        return yaml.dump(content, Dumper=_Dumper, **how)
+    except UnicodeEncodeError:  # names of files that are no Unicode; libyaml has no way with them
+        return yaml.dump(content, Dumper=yaml.SafeDumper, **how)
+
+
+def _load(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError:
+        return yaml.safe_load(text)
 
 
 def is_name(name: str) -> bool:

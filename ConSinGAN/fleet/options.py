@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ConSinGAN.errors import UsageError
@@ -75,4 +76,11 @@ def split(flags: Mapping[str, Any]) -> tuple[FleetConfig, dict[str, Any]]:
     address = values.get("address")
     if address is not None and not ADDRESS.fullmatch(address):
         raise UsageError(f"`address` takes auto or HOST:PORT, not {address!r}")
+    if flags.get("not_cuda"):
+        values.setdefault("gpus_per_run", 0.0)
     return FleetConfig(**values), {name: v for name, v in flags.items() if name not in own}
+
+
+def in_full(path: Path) -> Path:
+    """The absolute path, the same from any folder; what it names may be a link."""
+    return path.parent.resolve() / path.name if path.name != ".." else path.resolve()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ConSinGAN import saved
 from ConSinGAN.errors import UsageError
+from ConSinGAN.fleet import options
 from ConSinGAN.fleet.ledger import Ledger
 from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.pictures.finding import natural
@@ -56,7 +57,7 @@ def _is_folder(path: Path) -> bool:
 
 def _runs_of(path: Path, folders: dict[Path, None]) -> list[Path]:
     """A run itself, or all finished runs of a folder, which is then added to `folders`."""
-    path = path.absolute()
+    path = options.in_full(path)
     if (path / saved.CONFIG).is_file():
         return [path]
     inside = list(_inside(path))
@@ -71,7 +72,11 @@ def _runs_of(path: Path, folders: dict[Path, None]) -> list[Path]:
 def _inside(folder: Path) -> Iterator[tuple[Path, bool]]:
     """All runs of a folder, and whether they are known to be finished."""
     ledger = Ledger.read(FolderPlace(folder))
-    named = {folder / n: e["state"] == "done" for n, e in ledger.entries.items()} if ledger else {}
+    entries = ledger.all_entries() if ledger else {}
+    named = {
+        folder / name: entry["state"] == "done" and "stopped_early" not in entry
+        for name, entry in entries.items()
+    }
     there = {run: done for run, done in named.items() if (run / saved.CONFIG).is_file()}
     if there:
         yield from there.items()

@@ -51,6 +51,11 @@ def do(flags: Mapping[str, Any]) -> str:
     folder = Path(where).expanduser().absolute()
     check(flags, pictures[0])
     settings = grid.settings_of(chosen, flags | {"input_name": str(pictures[0])})
+    for setting in settings:
+        try:
+            check({**flags, **setting.flags}, pictures[0])
+        except UsageError as error:
+            raise UsageError(f"`grid` {setting.name}: {error.marked}") from None
     about = sweep_options.about(config) | flags | {"grid": grid.as_text(chosen)}
     shared = train.absolute(flags)  # those who train may be in another folder
     found = carry_out(Sweep(pictures, settings, shared, config, about), fleet, folder)

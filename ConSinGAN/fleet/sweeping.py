@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ConSinGAN.errors import UsageError
-from ConSinGAN.fleet import cluster, driver, findings
+from ConSinGAN.fleet import cluster, driver, findings, train
 from ConSinGAN.fleet.grid import Setting
 from ConSinGAN.fleet.ledger import NAME, Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.options import FleetConfig
@@ -55,11 +55,20 @@ class Sweep:
     config: SweepConfig
     about: Mapping[str, Any]
 
+    def names(self) -> dict[str, Path]:
+        """The pictures by name, in their order; who is called what does not depend on it."""
+        names = {path: name for name, path in name_pictures(sorted(self.pictures), {}).items()}
+        return {names[path]: path for path in self.pictures}
+
+    @property
+    def first_seed(self) -> int:
+        """The first trial's; those of others follow."""
+        return int({**train.said_in_file(self.flags), **self.flags}.get("manualSeed") or 0)
+
     def trials(self) -> dict[str, Outcome]:
         """What each trial is about, by name; so ordered that what is there is comparable soon."""
         names: dict[str, Outcome] = {}
-        first = int(self.flags.get("manualSeed", 0))
-        pictures = name_pictures(self.pictures, {})
+        pictures, first = self.names(), self.first_seed
         settings = dict(zip(_slugs([s.name for s in self.settings]), self.settings, strict=True))
         for seed in range(first, first + self.config.seeds):
             for picture, (slug, setting) in itertools.product(pictures, settings.items()):
@@ -178,7 +187,7 @@ def open_ledger(sweep: Sweep, place: FolderPlace, plan: Mapping[str, Outcome]) -
         check_same(ledger.about.get("flags") or {}, given, path)
         _check_pictures(ledger.about.get("pictures") or {}, pictures, path)
         ledger.about["flags"] = given
-    paths = name_pictures(sweep.pictures, {})
+    paths = sweep.names()
     before, ledger.entries = ledger.entries, {}
     for name, one in plan.items():
         entry = {"picture": str(paths[one.picture]), "setting": one.setting.name, "seed": one.seed}

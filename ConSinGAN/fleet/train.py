@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import glob
+import itertools
 import logging
+import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ConSinGAN import launch
+from ConSinGAN import launch, saved
 from ConSinGAN.config import SCHEMA
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet import cluster, driver, options, places, trainee
 from ConSinGAN.fleet.engine import Job
-from ConSinGAN.fleet.ledger import Ledger, check_same, digest, name_pictures
+from ConSinGAN.fleet.ledger import NAME, Ledger, check_same, digest, name_pictures
 from ConSinGAN.fleet.place import Place
 from ConSinGAN.pictures import formats
 from ConSinGAN.pictures.finding import is_picture, natural
@@ -23,6 +25,8 @@ from ConSinGAN.pictures.finding import is_picture, natural
 log = logging.getLogger(__name__)
 
 DEFAULT_FOLDER = "TrainedModels/fleet"
+ANSWERS = ("draw.yaml", "metrics.yaml")  # ledgers of `fleet draw` and `fleet metrics`
+NEVER = ("fine_tune", "model_dir")  # also in a file
 OURS = {
     "input_name": "name the pictures without a flag",
     **options.OURS,
@@ -45,28 +49,49 @@ def make_parser() -> argparse.ArgumentParser:
 def find(words: Sequence[str]) -> list[Path]:
     """The pictures that folders, patterns and names stand for, each once.
 
-    Raises UsageError if one of the words stands for none.
+    What a fleet or a run has left in a folder is not meant. Raises UsageError if one of the words
+    stands for none.
     """
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word).expanduser()
         if path.is_dir():
-            inside = sorted((p for p in path.rglob("*") if _is_meant(p, path)), key=natural)
+            inside = sorted(_inside(path), key=_order)
         elif glob.has_magic(word) and not path.exists():
             matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (** and absolute)
-            inside = sorted((Path(m) for m in matches if Path(m).is_file()), key=natural)
+            meant = (Path(m) for m in matches if not _is_ours(Path(m), path))
+            inside = sorted((p for p in meant if p.is_file()), key=_order)
         else:
             inside = [formats.check_file(path, "picture")]
         if not inside:
             raise UsageError(f"{word}: no picture is there")
-        found |= dict.fromkeys(p.absolute() for p in inside)
+        found |= dict.fromkeys(map(options.in_full, inside))
     return list(found)
 
 
-def _is_meant(path: Path, folder: Path) -> bool:
-    """Whether a file in a folder is a picture, and no part of what is hidden there."""
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and is_picture(path)
+def _order(path: Path) -> tuple[Any, str]:
+    return natural(path), str(path)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The pictures of a folder and of those in it, without what is hidden or made by runs."""
+    for above, folders, names in os.walk(folder):
+        inner = [Path(above, name) for name in folders if not name.startswith(".")]
+        folders[:] = [path.name for path in inner if not _holds_runs(path)]
+        files = (Path(above, name) for name in names if not name.startswith("."))
+        yield from filter(is_picture, files)
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether a folder is a run directory, or what a fleet writes into."""
+    return any((folder / name).is_file() for name in (saved.CONFIG, NAME, *ANSWERS))
+
+
+def _is_ours(path: Path, pattern: Path) -> bool:
+    """Whether a match of a pattern lies in a folder that holds runs, below the pattern's start."""
+    plain = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
+    start = len(list(plain))
+    return any(_holds_runs(Path(*path.parts[:end])) for end in range(start + 1, len(path.parts)))
 
 
 def do(flags: Mapping[str, Any]) -> str:
@@ -101,7 +126,7 @@ def do(flags: Mapping[str, Any]) -> str:
 def absolute(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Flags with paths that mean the same in another process's folder."""
     return {
-        name: str(Path(value).expanduser().absolute())
+        name: str(options.in_full(Path(value).expanduser()))
         if name == "config" or SCHEMA.is_path(name)
         else value
         for name, value in flags.items()
@@ -111,8 +136,15 @@ def absolute(flags: Mapping[str, Any]) -> dict[str, Any]:
 def check(flags: Mapping[str, Any], picture: Path) -> None:
     """Raise UsageError, naming the flag, if no picture could be trained with these."""
     options.refuse(flags, OURS)
+    in_file = said_in_file(flags)
+    options.refuse({n: v for n, v in in_file.items() if n in NEVER and v}, OURS)
     first = {n: v for n, v in flags.items() if n not in ("preset", "draft")}
     launch.configure(first | {"input_name": str(picture)})
+
+
+def said_in_file(flags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of the --config file, if there is one."""
+    return launch.read_file(flags["config"], flags) if flags.get("config") is not None else {}
 
 
 def open_ledger(place: Place, flags: Mapping[str, Any], pictures: Sequence[Path]) -> Ledger:
@@ -125,7 +157,8 @@ def open_ledger(place: Place, flags: Mapping[str, Any], pictures: Sequence[Path]
         given["config"] = f"{given['config']} (sha-256 {digest(given['config'])})"
     ledger = Ledger.read(place)
     if ledger is None:
-        seed = given.get("manualSeed", secrets.randbelow(2**31))
+        seed = {**said_in_file(flags), **flags}.get("manualSeed")
+        seed = secrets.randbelow(2**31) if seed is None else seed
         ledger = Ledger(place, "train", {"flags": given, "seed": seed})
     else:
         path = ledger.path
@@ -133,14 +166,16 @@ def open_ledger(place: Place, flags: Mapping[str, Any], pictures: Sequence[Path]
             raise UsageError(f"`output_dir`: {path} is of a {ledger.command}; name another folder")
         check_same(ledger.about.get("flags") or {}, given, path)
         ledger.about["flags"] = given
-    known = {str(entry.get("picture")): name for name, entry in ledger.entries.items()}
+    ledger.entries, before = {}, ledger.all_entries()
+    known = {str(entry.get("picture")): name for name, entry in before.items()}
     for name, picture in name_pictures(pictures, known).items():
-        entry = ledger.entries.setdefault(name, {"picture": str(picture), "state": "waiting"})
+        entry = before.pop(name, {"picture": str(picture), "state": "waiting"})
+        ledger.entries[name] = entry
         if entry["state"] != "done" or not place.has(name):
             entry["state"] = "waiting"
             entry.pop("why", None)
-    gone = set(known) - {str(picture) for picture in pictures}
-    if gone:
-        log.info("%d pictures of last time are not among these: they stay as they are", len(gone))
+    ledger.others = before
+    if before:
+        log.info("%d pictures of before are not among these: they stay as they are", len(before))
     ledger.write(at_once=True)
     return ledger
