@@ -97,6 +97,7 @@ def read_training_picture(
     holes = Holes.of(hole, config.train_stages, config.min_size, config.max_size,
                      config.recipe.spacing(mode.spacing))  # fmt: skip
     check_something_clear(config, holes)
+    check_something_known(config, holes)
     return reals, picture, holes
 
 
@@ -131,6 +132,15 @@ def check_something_clear(config: TrainConfig, holes: Holes) -> None:
             "`mask`: wherever the critic looks at the finest stage, it sees some of the white; "
             "paint less of it white"
             + (", or raise `max_size`" if holes.whole.shape != holes.stages[-1].shape else "")
+        )
+
+
+def check_something_known(config: TrainConfig, holes: Holes) -> None:
+    """Raise UsageError if nothing of the coarsest picture is known beside the hole."""
+    if bool(holes.stages[0].all()):
+        raise UsageError(
+            f"`mask`: of the picture, reduced to `min_size` {config.min_size}, every pixel has "
+            "some of the white in it; paint less of it white, or raise `min_size`"
         )
 
 

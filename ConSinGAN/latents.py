@@ -73,7 +73,7 @@ class RandomLatents:
             return self.mode.draw_input(_resized(self.coarsest, whole), streams)
         if self._is_native(frame, 0):
             return self.anchor[0]
-        if torch.equal(self.anchor[0], self.coarsest):
+        if self.mode.hides or torch.equal(self.anchor[0], self.coarsest):
             return _resized(self.anchor[0], whole)
         return noise_of(self.generator, self._common, Frame((whole,), frame.border), 0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Outcome, files_below, paint
+from conftest import TINY, Outcome, files_below, paint, write_picture
 
 import ConSinGAN
 import evaluate_model
@@ -137,6 +137,19 @@ def test_bad_extends_are_one_line(
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert "--extend" in outcome.err
     assert not out.exists()
+
+
+def test_models_of_few_pixels_go_on_too(tmp_path: Path) -> None:
+    """Their coarsest pictures are smaller than the patches that layouts are made of."""
+    flags = TINY | {"ker_size": 1, "num_layer": 1, "min_size": 4, "max_size": 32}
+    picture = write_picture(tmp_path / "picture.png")
+    run = ConSinGAN.train(**flags, input_name=str(picture), output_dir=str(tmp_path))
+    model = ConSinGAN.load(run)
+    assert min(model.sizes[0]) < 5
+    (drawn,) = ConSinGAN.draw(model, "outpainting", extend=(3, 0, 4, 9), num_samples=1)
+    height, width = model.sizes[-1]
+    assert drawn.frames[0].shape[2:] == (height + 7, width + 9)
+    assert drawn.frames[0].isfinite().all()
 
 
 def test_what_does_not_suit(trained: Callable[[str], Path]) -> None:

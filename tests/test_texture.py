@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import Outcome, files_below
 from test_frame import AMPLITUDES, field_noise, strong
+from test_tiles import strong as strong_model
 
 import ConSinGAN
 import evaluate_model
@@ -16,7 +18,8 @@ from ConSinGAN.errors import UsageError
 from ConSinGAN.frame import Frame
 from ConSinGAN.generators.consingan import ConSinGANGenerator
 from ConSinGAN.layers import NetworkShape
-from ConSinGAN.tasks.texture import RINGS, cut_open, ring_frame
+from ConSinGAN.tasks.texture import RINGS, cut_open, ring_frame, textures
+from ConSinGAN.tiles import TiledPicture
 
 SIZES = [(8, 10), (16, 20), (32, 40)]
 
@@ -71,7 +74,7 @@ def test_rings_have_the_density_of_the_training_picture(trained: Callable[[str],
 def test_a_ring_is_cut_where_it_is_ordinary() -> None:
     picture = torch.rand((1, 3, 20, 30), generator=torch.Generator().manual_seed(0))
     picture[..., 0] += 5
-    cut = cut_open(picture, (False, True))
+    cut = cut_open(TiledPicture.of(picture), (False, True)).tensor()
     steps = (cut - cut.roll(1, 3)).abs().mean(dim=(0, 1, 2))
     assert abs(steps[0] / steps.mean() - 0.95) <= (steps / steps.mean() - 0.95).abs().min() + 1e-6
     assert torch.equal(cut.sort(dim=3).values, picture.sort(dim=3).values)
@@ -111,13 +114,35 @@ def test_bad_textures_are_one_line(
         ConSinGAN.draw(ConSinGAN.load(trained("editing")), "texture")
 
 
+@pytest.mark.parametrize("size", [(60, 70), (270, 40)])
 @pytest.mark.parametrize("wrap", ["both", "vertical"])
-def test_textures_in_tiles_are_the_same_ring(wrap: str, trained: Callable[[str], Path]) -> None:
-    """Cut elsewhere, perhaps: where pixel 0 is."""
+def test_textures_in_tiles_are_the_whole_ones(wrap: str, size: tuple[int, int]) -> None:
+    """Cut at the same line, of all or of some bands."""
+    model, rings = strong_model(), RINGS[wrap]
+    with torch.no_grad():
+        (whole,) = textures(model, size, rings, [3], 5, tile=0)
+        (tiled,) = textures(model, size, rings, [3], 5, tile=24)
+        (other,) = textures(model, size, rings, [4], 5, tile=24)
+        picture = tiled.tensor()
+    assert whole.std(dim=(2, 3)).mean() > 0.003
+    torch.testing.assert_close(picture, whole, rtol=0, atol=2e-5)
+    assert (other.tensor() - whole).abs().mean() > 0.001
+    assert tiled.tensor().equal(picture)  # and again
+
+
+def test_large_sides_are_cut_in_the_same_place_whatever_the_tiles() -> None:
+    picture = torch.rand((1, 3, 700, 300), generator=torch.Generator().manual_seed(0))
+    found = []
+    for tile in (1000, 64, 50):
+        tiled = replace(TiledPicture.of(picture), tile=tile)
+        found.append(cut_open(tiled, (True, True)).tensor())
+    assert all(one.equal(found[0]) for one in found)
+    assert found[0].sort(dim=2).values.sort(dim=3).values.shape == picture.shape
+    assert float(found[0].sum()) == pytest.approx(float(picture.sum()), rel=1e-5)
+
+
+def test_a_texture_in_tiles_is_laid_out_too(trained: Callable[[str], Path]) -> None:
     model = ConSinGAN.load(trained("generation"), precision="fp32")
-    options = {"size": (40, 50), "num_samples": 1, "wrap": wrap}
-    (tiled,) = ConSinGAN.draw(model, "texture", tile=17, **options)
-    picture = tiled.frames[0].tensor()
-    whole = next(ConSinGAN.draw(model, "texture", tile=0, **options)).frames[0]
-    opened = cut_open(picture, RINGS[wrap])
-    torch.testing.assert_close(opened, whole, rtol=0, atol=1e-4)
+    drawn = list(ConSinGAN.draw(model, "texture", size=(40, 50), num_samples=1, tile=20))
+    assert [one.name for one in drawn] == ["texture_0", "texture_0_laid"]
+    assert drawn[1].frames[0].shape[2:] == (80, 100)

@@ -51,6 +51,8 @@ def surround(picture: Tensor, margins: Margins, noise: Tensor) -> Tensor:
 
     noise: standard normal, (1, C, H, W), decides which of all canvases it is.
     """
+    if min(size_of(picture)) < PATCH:  # no patch to make anything of
+        return _put(picture.mean() + picture.std() * noise, picture, margins)
     levels = _levels(size_of(picture), margins)
     mean = picture.mean((2, 3), keepdim=True)
     deviation = picture.std((2, 3), keepdim=True)

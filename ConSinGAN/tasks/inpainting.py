@@ -46,8 +46,11 @@ class Inpainting(Task):
             yield Drawing(f"inpainted_{number}", [picture])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
-        num = config.options_of("task").num_samples
-        return num, fills(model, range(num), config.seed)
+        options: Options = config.options_of("task")
+        drawn = fills(model, options.numbers, config.seed)
+        if options.full_size:
+            drawn = (at_full_size(model, picture) for picture in drawn)
+        return options.num_samples, drawn
 
     def preview(
         self, model: ImageModel, iteration: int, seed: Sequence[int], naive: Naive | None

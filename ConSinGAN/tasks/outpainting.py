@@ -35,6 +35,8 @@ class Outpainting(Task):
     defaults = {"num_samples": 4}
 
     def unsuited(self, mode: Mode, config: TrainConfig) -> str | None:
+        if mode.hides:
+            return f"the model was trained for {mode.name}, and what its hole hides is not known"
         return mode.why_no_random_pictures()
 
     def check_flags(self, config: EvalConfig) -> None:
@@ -63,7 +65,7 @@ class Outpainting(Task):
         options: Options = config.options_of("task")
         assert options.extend is not None
         num = options.num_samples
-        drawn = extensions(model, options.extend, range(num), config.seed, options.tile)
+        drawn = extensions(model, options.extend, options.numbers, config.seed, options.tile)
         return num, map(whole, drawn)
 
 

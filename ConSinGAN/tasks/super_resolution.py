@@ -51,7 +51,11 @@ class SuperResolution(Task):
         yield Drawing("reconstruction", [model.reconstruct()])
 
     def measured(self, model: ImageModel, config: EvalConfig) -> tuple[int, Iterator[Tensor]]:
-        return 1, iter([model.reconstruct()])
+        """The reduced picture enlarged as `run` enlarges the picture itself."""
+        options: Options = config.options_of("task")
+        projections = options.back_projection * NUM_PROJECTIONS
+        low = model.reals[0]
+        return 1, iter([enlarge(model, low, options.self_ensemble, projections, options.tile)])
 
     def sheet(self, model: ImageModel) -> list[Tensor]:
         """The picture, its reduced copy enlarged by bicubic interpolation, and by the model."""
