@@ -62,7 +62,7 @@ def test_it_does_not_go_on_beyond_its_edges(model: ImageModel) -> None:
 
 def test_measured_are_the_pictures_that_are_drawn(model: ImageModel) -> None:
     flags = {"num_samples": 1, "first": 7}
-    config, task = ask.resolve({"task": "inpainting", "model_dir": "run", **flags})
+    config, task = ask.resolve({"task": "inpainting", **flags}, "samples")
     num, measured = task.measured(model, config)
     drawn = [d for d in ConSinGAN.draw(model, "inpainting", **flags) if "inpainted" in d.name]
     assert (num, [d.name for d in drawn]) == (1, ["inpainted_7"])

@@ -308,7 +308,7 @@ def test_a_stage_without_clear_places_goes_without_its_critic(
         (lambda: np.full((16, 24), 255, np.uint8), ["--mask", "24x16", "48x32"]),
         (lambda: np.full((48, 32), 255, np.uint8), ["--mask", "32x48"]),
         (lambda: np.pad(np.zeros((20, 36), np.uint8), 6, constant_values=255),
-         ["--mask", "11x11"]),
+         ["--mask", "wherever the critic looks"]),
         (lambda: None, ["--mask is needed", "picture.png"]),
     ],
 )  # fmt: skip
