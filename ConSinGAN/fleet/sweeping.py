@@ -125,8 +125,8 @@ def carry_out(sweep: Sweep, fleet: FleetConfig, folder: Path) -> list[Outcome]:
             if sweep.config.scheduler is not None:
                 by_name = {name: one.picture for name, one in plan.items()}
                 halving = Halving(place.folder / INNER / JOURNAL, by_name)
-            for name in halving.stopped if halving else ():
-                ledger.entries[name]["state"] = "done"
+            for name, decision in halving.stopped.items() if halving else ():
+                ledger.entries[name] |= {"state": "done", "stopped_early": decision.where()}
             for name, trial in trials.items():
                 if trial.is_done():
                     ledger.entries[name]["state"] = "done"
