@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ConSinGAN import console
-from ConSinGAN.frame import Window
 from ConSinGAN.tasks._tiling import check_tiled, tile_for, whole
 from ConSinGAN.tasks.base import Drawing, Task
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from ConSinGAN.config import TrainConfig
     from ConSinGAN.evaluation import EvalConfig
-    from ConSinGAN.frame import Frame
+    from ConSinGAN.frame import Frame, Window
     from ConSinGAN.model import ImageModel
     from ConSinGAN.modes.base import Mode
     from ConSinGAN.tasks.texture_options import Options
@@ -131,6 +130,8 @@ def _around(picture: TiledPicture, window: Window) -> Tensor:
     """A window of a ring, which may go on past the ends."""
     import torch
 
+    from ConSinGAN.frame import Window
+
     height, width = picture.size
     columns = list(_pieces(window.left, window.width, width))
     rows = [
@@ -167,6 +168,8 @@ def _ordinary(picture: TiledPicture, axis: int) -> int:
 
 def _steps(picture: TiledPicture, axis: int, first: int, num: int) -> Tensor:
     """Mean absolute differences of `num` lines, the first on, from those before them, (num,)."""
+    from ConSinGAN.frame import Window
+
     across = picture.size[1 - axis]
     total: float | Tensor = 0.0
     for start in range(0, across, picture.tile):
