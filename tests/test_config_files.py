@@ -8,25 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import make_config, value_of
+from test_config import parse, write_yaml
 
-import main_train
 from ConSinGAN import migrate, modes, saved
 from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.launch import configure, resolve
 from ConSinGAN.options import Scope, read_yaml
 from ConSinGAN.presets.draft import Draft
-
-
-def parse(*arguments: str) -> dict:
-    return main_train.parse(list(arguments))
-
-
-def write_yaml(folder: Path, **values: object) -> str:
-    path = folder / "options.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return str(path)
-
 
 # YAML files -----------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from ConSinGAN.fleet.engine import Job, Work
 from ConSinGAN.fleet.ledger import Ledger, digest, name_all
 from ConSinGAN.fleet.place import FolderPlace
 from ConSinGAN.fleet.records import Records, key_of
-from ConSinGAN.fleet.store import protocol_of
+from ConSinGAN.fleet.store import refuse_store
 from ConSinGAN.pictures import formats
 from ConSinGAN.registry import TASKS
 from ConSinGAN.version import VERSION
@@ -101,10 +101,8 @@ def put(command: Command, flags: Mapping[str, Any], show: Callable[[Answers], No
     fleet, flags = options.split(flags)
     found, folders = runs.find(flags.pop("runs"))
     given = flags.pop("output_dir", None)
-    if fleet.scratch is not None or (given is not None and protocol_of(given) is not None):
-        flag = "output_dir" if fleet.scratch is None else "scratch"
-        raise UsageError(f"`{flag}`: what is drawn and measured is written to a folder, not to an "
-                         "object store")  # fmt: skip
+    what = "what is drawn and measured is written to a folder, not to an object store"
+    refuse_store(given, fleet.scratch, what)
     home = runs.home_of(found, folders, given)
     check(command, flags, found)
     flags = {name: _absolute(name, value) for name, value in flags.items()}

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ConSinGAN import launch
-from ConSinGAN.config import SCHEMA
+from ConSinGAN import launch, modes
+from ConSinGAN.config import SCHEMA, TrainConfig
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet.train import OURS
 from ConSinGAN.options import Scope, check_value, field_of, scalar_type
+from ConSinGAN.registry import TASKS
 
 MAX_SETTINGS = 10_000
 RANGE = re.compile(r"(-?[0-9]+):(-?[0-9]+)")
@@ -61,7 +62,7 @@ def as_text(grid: Mapping[str, Sequence[Any]]) -> str:
 
 
 def settings_of(grid: Mapping[str, Sequence[Any]], flags: Mapping[str, Any]) -> list[Setting]:
-    """All combinations, each known to be possible with the other flags, which name a picture.
+    """All combinations; with the other flags, which name a picture, each can be done and measured.
 
     Raises UsageError for the first that is not, and for an option that is typed besides.
     """
@@ -73,11 +74,18 @@ def settings_of(grid: Mapping[str, Sequence[Any]], flags: Mapping[str, Any]) -> 
         chosen = dict(zip(grid, values, strict=True))
         name = " ".join(f"{option}={_text(value)}" for option, value in chosen.items())
         try:
-            launch.configure({**flags, **chosen})
+            check_measurable(launch.configure({**flags, **chosen}))
         except UsageError as error:
             raise UsageError(f"`grid` {name}: {error.marked}") from None
         settings.append(Setting(name, chosen))
     return settings
+
+
+def check_measurable(config: TrainConfig) -> None:
+    """Raise UsageError, naming the mode, if the models of such a run cannot be measured."""
+    unsuited = TASKS.load("samples")().unsuited(modes.get(config.train_mode), config)
+    if unsuited:
+        raise UsageError(f"`train_mode` {config.train_mode}: cannot be measured: {unsuited}")
 
 
 def _check_name(name: str) -> None:

@@ -33,6 +33,14 @@ def protocol_of(text: str) -> str | None:
     return found[1].lower() if found else None
 
 
+def refuse_store(output_dir: str | None, scratch: str | None, instead: str) -> None:
+    """Raise UsageError, naming the flag, where only a folder will do; instead: says so."""
+    if scratch is not None:
+        raise UsageError(f"`scratch`: {instead}")
+    if output_dir is not None and protocol_of(output_dir) is not None:
+        raise UsageError(f"`output_dir`: {instead}")
+
+
 def check(url: str, flag: str = "`output_dir`") -> None:
     """Raise UsageError, naming the flag, if there is no way to such a store; asks nobody."""
     from fsspec.registry import get_filesystem_class, known_implementations

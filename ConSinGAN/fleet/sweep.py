@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ConSinGAN import launch, modes
+from ConSinGAN import launch
 from ConSinGAN.errors import UsageError
 from ConSinGAN.fleet import grid, options, sweep_options, train
 from ConSinGAN.fleet.findings import TABLE
-from ConSinGAN.fleet.store import protocol_of
+from ConSinGAN.fleet.store import refuse_store
 from ConSinGAN.fleet.sweeping import Sweep, carry_out
-from ConSinGAN.registry import TASKS
 
 DEFAULT_FOLDER = "TrainedModels/sweep"
 NO_PRESETS = "it is chosen by how quick the machine is, and all runs of a sweep shall be alike"
@@ -45,17 +44,10 @@ def do(flags: Mapping[str, Any]) -> str:
     chosen = grid.read_grid(flags.pop("grid", []))
     pictures = train.find(flags.pop("pictures"))
     where = flags.pop("output_dir", DEFAULT_FOLDER)
-    if protocol_of(where) is not None or fleet.scratch is not None:
-        flag = "output_dir" if fleet.scratch is None else "scratch"
-        raise UsageError(f"`{flag}`: a sweep works in a folder, not in an object store")
+    refuse_store(where, fleet.scratch, "a sweep works in a folder, not in an object store")
     folder = Path(where).expanduser().absolute()
     check(flags, pictures[0])
     settings = grid.settings_of(chosen, flags | {"input_name": str(pictures[0])})
-    for setting in settings:
-        try:
-            check({**flags, **setting.flags}, pictures[0])
-        except UsageError as error:
-            raise UsageError(f"`grid` {setting.name}: {error.marked}") from None
     about = sweep_options.about(config) | flags | {"grid": grid.as_text(chosen)}
     shared = train.absolute(flags)  # those who train may be in another folder
     found = carry_out(Sweep(pictures, settings, shared, config, about), fleet, folder)
@@ -74,7 +66,4 @@ def check(flags: Mapping[str, Any], picture: Path) -> None:
         if flags.get(name):
             raise UsageError(f"`{name}` is not for a sweep: {NO_PRESETS}")
     train.check(flags, picture)
-    config = launch.configure({**flags, "input_name": str(picture)})
-    unsuited = TASKS.load("samples")().unsuited(modes.get(config.train_mode), config)
-    if unsuited:
-        raise UsageError(f"`train_mode` {config.train_mode}: cannot be measured: {unsuited}")
+    grid.check_measurable(launch.configure({**flags, "input_name": str(picture)}))
