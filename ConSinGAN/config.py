@@ -147,6 +147,10 @@ class TrainConfig(ModelConfig):
         0.1, "training", "learning rate factor from each trained stage to the one below", low=0
     )
     niter: int = option(2000, "training", "iterations per stage", low=1, scope=Scope.RUN)
+    niter_fine: int = option(
+        0, "training", "iterations of the last third of the stages, the large ones; 0: as the "
+        "others", low=0, scope=Scope.RUN,
+    )  # fmt: skip
     train_window: int = option(
         0, "training", "side of the random windows that an iteration looks at where a stage is "
         "larger, pixels; 0: whole pictures", low=0, high=2**15,
@@ -192,6 +196,15 @@ class TrainConfig(ModelConfig):
     def options_of(self, family: str) -> Any:
         """The `Options` of the chosen mode, generator, critic or objective; None if it has none."""
         return self.parts.get(family)
+
+    @property
+    def fine_stages(self) -> range:
+        """The last third of the stages, 0-based."""
+        return range(self.train_stages - self.train_stages // 3, self.train_stages)
+
+    def iterations(self, stage: int) -> int:
+        """How many iterations a stage (0-based) gets."""
+        return (stage in self.fine_stages and self.niter_fine) or self.niter
 
     @property
     def reach(self) -> int:

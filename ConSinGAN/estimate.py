@@ -47,7 +47,7 @@ def work(config: TrainConfig, sizes: Sequence[Size]) -> float:
 
 def products(config: TrainConfig, sizes: Sequence[Size]) -> float:
     """Products in a whole run, roughly."""
-    return config.niter * sum(work(config, sizes[: i + 1]) for i in range(len(sizes)))
+    return sum(config.iterations(i) * work(config, sizes[: i + 1]) for i in range(len(sizes)))
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Speed:
         self, config: TrainConfig, sizes: Sequence[Size], stage: int = 0, done: int = 0
     ) -> float:
         """What is left of a run in `stage`, after `done` iterations of it; sizes: of all stages."""
-        iterations = [config.niter - done, *[config.niter] * (len(sizes) - stage - 1)]
         return sum(
-            number * (self.overhead + work(config, sizes[: stage + k + 1]) / self.rate)
-            for k, number in enumerate(iterations)
+            (config.iterations(i) - (done if i == stage else 0))
+            * (self.overhead + work(config, sizes[: i + 1]) / self.rate)
+            for i in range(stage, len(sizes))
         )
 
 

@@ -54,9 +54,14 @@ def make_optimizers(networks: Mapping[str, nn.Module], config: TrainConfig) -> O
     return optimizers
 
 
-def set_learning_rates(optimizers: Optimizers, iteration: int, config: TrainConfig) -> None:
-    """The learning rates of one iteration (0-based): times gamma from 80 % of the stage on."""
-    factor = config.gamma if iteration >= round(0.8 * config.niter) else 1.0
+def set_learning_rates(
+    optimizers: Optimizers, iteration: int, niter: int, config: TrainConfig
+) -> None:
+    """The learning rates of one of a stage's `niter` iterations (0-based).
+
+    They are multiplied by gamma from 80 % of the stage on.
+    """
+    factor = config.gamma if iteration >= round(0.8 * niter) else 1.0
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
@@ -85,6 +90,11 @@ class TrainingState:
     def stage(self) -> int:
         """The stage that is being trained, 0-based."""
         return self.model.generator.num_stages - 1
+
+    @property
+    def niter(self) -> int:
+        """How many iterations the stage gets."""
+        return self.config.iterations(self.stage)
 
     @property
     def critic(self) -> Critic:
@@ -128,7 +138,7 @@ class TrainingState:
         stage, self.iteration = int(about["stage"]), int(about["iteration"])
         if not (self.stage <= stage < self.config.train_stages):
             raise ValueError(f"stage {stage}")
-        if not (0 <= self.iteration <= self.config.niter):
+        if not (0 <= self.iteration <= self.config.iterations(stage)):
             raise ValueError(f"iteration {self.iteration}")
         while self.stage < stage:
             grow(self.networks)

@@ -99,7 +99,7 @@ def train_stages(state: TrainingState, run: RunDirectory, watchers: Sequence[Wat
 
 
 def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> None:
-    """Train the generator's last stage, and the few below it, up to `niter` iterations."""
+    """Train the generator's last stage, and the few below it, for its iterations."""
     model, config = state.model, state.config
     begin_stage(state)
     state.optimizers = state.optimizers or make_optimizers(state.networks, config)
@@ -108,8 +108,8 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
     at = Moment(run.path, run.stage(state.stage), state.stage, state.iteration, config, model,
                 state.source.naive)  # fmt: skip
     with watching.stage(at):
-        while state.iteration < config.niter:
-            set_learning_rates(state.optimizers, state.iteration, config)
+        while state.iteration < state.niter:
+            set_learning_rates(state.optimizers, state.iteration, state.niter, config)
             start_iteration(state)
             terms = iterate(state.source.draw_input(model, state.streams))
             state.iteration += 1
@@ -150,7 +150,7 @@ def begin_stage(state: TrainingState) -> None:
     model.noise_amp.append(0.0)
     error = draft_error(model)
     model.noise_amp[stage] = model.config.noise_amp * error.sqrt().item()
-    if state.config.niter >= JUDGED and has_collapsed(model, error):
+    if state.config.iterations(stage - 1) >= JUDGED and has_collapsed(model, error):
         log.warning(
             "stage %d has not learnt the picture: one colour would be nearer to it. It hardly ever "
             "recovers; stop, and in a new run take another manualSeed, raise Dsteps%s",
@@ -160,9 +160,8 @@ def begin_stage(state: TrainingState) -> None:
 
 def start_iteration(state: TrainingState) -> None:
     """Tell the generator how far its last stage is; one that is fine-tuned is not new."""
-    niter = state.config.niter
-    done = niter if state.config.fine_tune else state.iteration
-    state.model.generator.start_iteration(done, niter)
+    done = state.niter if state.config.fine_tune else state.iteration
+    state.model.generator.start_iteration(done, state.niter)
 
 
 def say_how_long(state: TrainingState) -> None:
@@ -178,8 +177,8 @@ def say_how_long(state: TrainingState) -> None:
 
 def is_checked(state: TrainingState) -> bool:
     """Whether the losses of this iteration are worth waiting for."""
-    every = max(1, state.config.niter // CHECKS_PER_STAGE)
-    return state.iteration % every == 0 or state.iteration == state.config.niter
+    every = max(1, state.niter // CHECKS_PER_STAGE)
+    return state.iteration % every == 0 or state.iteration == state.niter
 
 
 def check_finite(terms: Mapping[str, Tensor], state: TrainingState, run: RunDirectory) -> None:

@@ -26,6 +26,7 @@ INTEGERS = {  # name: smallest value
     "nfc": 1, "num_layer": 1, "ker_size": 1, "padd_size": 0, "nc_im": 1, "train_depth": 1,
     "niter": 1, "Gsteps": 1, "Dsteps": 1, "start_scale": 0, "preview_every": 1,
     "frame": 1, "paint_colours": 2, "crop": 16, "critic_scales": 1, "train_window": 0,
+    "niter_fine": 0,
 }  # fmt: skip
 REALS = {  # name: (bound, is the bound itself allowed)
     "lrelu_alpha": (0, True), "lr_scale": (0, True), "lr_g": (0, False), "lr_d": (0, False),

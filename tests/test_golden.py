@@ -196,7 +196,7 @@ def test_schedule() -> None:
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
         for iteration in range(niter):
-            set_learning_rates({"one": optimizer}, iteration, TrainConfig(niter=niter))
+            set_learning_rates({"one": optimizer}, iteration, niter, TrainConfig())
             if str(iteration) in row["lr_at"]:
                 now = sorted(group["lr"] for group in optimizer.param_groups)
                 assert now == pytest.approx(sorted(row["lr_at"][str(iteration)]), rel=1e-12)

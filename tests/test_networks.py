@@ -136,5 +136,5 @@ def test_the_schedule_reaches_every_optimizer(start: Callable, config: TrainConf
     some = start()
     optimizers = make_optimizers(some.networks, config)
     assert set(optimizers) == {"generator", "critic", "judge"}  # the objective has no weights
-    set_learning_rates(optimizers, config.niter, config)
+    set_learning_rates(optimizers, config.niter, config.niter, config)
     assert optimizers["judge"].param_groups[0]["lr"] == config.lr_d * config.gamma

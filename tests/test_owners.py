@@ -220,8 +220,8 @@ def test_scopes_are_what_the_lists_said() -> None:
         "lrelu_alpha", "batch_norm", "paint_colours", "skip_excitation",
     }  # fmt: skip
     assert names_of(Scope.RUN, Scope.HARMLESS, Scope.ROUNDING) == {
-        "fine_tune", "model_dir", "naive_img", "niter", "manualSeed", "output_dir", "gpu",
-        "not_cuda", "threads", "precision", "compile", "preview_every", "checkpoint_seconds",
+        "fine_tune", "model_dir", "naive_img", "niter", "niter_fine", "manualSeed", "output_dir",
+        "gpu", "not_cuda", "threads", "precision", "compile", "preview_every", "checkpoint_seconds",
         "max_megapixels", "frame", "mask",
     }  # fmt: skip
     assert names_of(Scope.HARMLESS) == {

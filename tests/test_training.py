@@ -112,7 +112,7 @@ def test_learning_rate_falls_at_80_percent(niter: int, first_decayed: int) -> No
     optimizer = torch.optim.Adam([{"params": [parameter], "lr": 1.0, "initial_lr": 1.0}])
     rates = []
     for iteration in range(niter):
-        set_learning_rates({"one": optimizer}, iteration, TrainConfig(niter=niter, gamma=0.1))
+        set_learning_rates({"one": optimizer}, iteration, niter, TrainConfig(gamma=0.1))
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1.0] * first_decayed + [0.1] * (niter - first_decayed))
 
@@ -186,7 +186,7 @@ def check_gpu_gives_the_processors_numbers(**options: object) -> None:
         random = torch.Generator().manual_seed(0)
         for i in range(6):
             if i == 4:
-                set_learning_rates(iteration.optimizers, 9, TrainConfig(niter=10))
+                set_learning_rates(iteration.optimizers, 9, 10, TrainConfig())
             shapes = iteration.model.generator.noise_shapes(iteration.model.frame)
             noise = [z.to(device) for z in draw_maps(shapes, random)]
             chance = {

@@ -19,11 +19,9 @@ from ConSinGAN.model import ImageModel
 from ConSinGAN.networks import chance_of, generator_of, make_networks
 from ConSinGAN.noise import RandomStreams, draw_maps
 from ConSinGAN.pyramid import window_sizes
-from ConSinGAN.registry import MODES
 from ConSinGAN.sources.single import Single
 from ConSinGAN.state import TrainingState, make_optimizers
 
-WINDOWED = {"generation", "retarget", "animation", "paint"}  # without batch normalisation
 SIZES = [(13, 17), (20, 27), (31, 43), (48, 66)]
 
 
@@ -178,15 +176,3 @@ def test_estimates_know_windows() -> None:
     sizes = [(40, 60), (80, 120), (160, 240)]
     assert estimate.work(part, sizes) < 0.2 * estimate.work(whole, sizes)
     assert estimate.work(part, sizes[:1]) == estimate.work(whole, sizes[:1])
-
-
-@pytest.mark.parametrize("mode", MODES.names())
-def test_the_fast_preset_takes_windows_wherever_they_can_be_had(mode: str, tmp_path: Path) -> None:
-    picture = str(write_picture(tmp_path / "picture.png"))
-    write_hole(tmp_path / "picture_mask.png")
-    flags = {"train_mode": mode, "input_name": picture, "preset": "fast", "not_cuda": True}
-    config = launch.configure(flags | NEEDED.get(mode, {}))
-    assert (config.Dsteps, config.options_of("objective").lambda_grad) == (1, 1)
-    assert config.train_window == (64 if mode in WINDOWED else 0)
-    typed = launch.configure(flags | NEEDED.get(mode, {}) | {"Dsteps": 2, "train_window": 0})
-    assert (typed.Dsteps, typed.train_window) == (2, 0)

@@ -100,7 +100,7 @@ class StageWatcher(Watcher):
     def _measure(self, moment: Moment) -> None:
         """Measure a stage that has just been trained."""
         number, config = moment.stage + 1, moment.config
-        if moment.done < config.niter or number == config.train_stages:
+        if moment.done < moment.niter or number == config.train_stages:
             return
         record = Record.read(self.run, self.num_samples)
         if number not in record.stages and (value := self._value(moment.model)) is not None:

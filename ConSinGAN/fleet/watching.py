@@ -26,5 +26,5 @@ class FleetWatcher(Progress):
         self.reporter.say(
             iterations=self.iterations, fraction=standing.fraction, left=standing.left,
             where=f"stage {moment.stage + 1}/{moment.config.train_stages}, "
-            f"{moment.done}/{moment.config.niter}",
+            f"{moment.done}/{moment.niter}",
         )  # fmt: skip

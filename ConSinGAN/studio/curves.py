@@ -11,18 +11,21 @@ WIDTH, HEIGHT = 240, 56  # of the picture's own units
 CUT = 0.02  # share of the values at either end that may leave the picture
 
 
-def draw(points: Sequence[Sequence[Any]], stages: int, niter: int, names: dict[str, str]) -> str:
+def draw(points: Sequence[Sequence[Any]], iterations: Sequence[int], names: dict[str, str]) -> str:
     """HTML: one curve for every loss. points: (stage, iteration, losses by name).
 
-    names: what to call losses. Stages lie beside each other, equally wide.
+    iterations: of every stage. names: what to call losses. Stages lie beside each other, equally
+    wide.
     """
-    if not points or stages < 1 or niter < 1:
+    stages = len(iterations)
+    if not points or not stages:
         return ""
     found: dict[str, list[tuple[float, float]]] = {}
     for stage, done, losses in points:
+        place = (stage + done / iterations[stage]) / stages
         for name, value in losses.items():
             if math.isfinite(value):
-                found.setdefault(name, []).append(((stage + done / niter) / stages, value))
+                found.setdefault(name, []).append((place, value))
     figures = [_figure(names.get(name, name), row, stages) for name, row in found.items()]
     return f'<div class="curves">{"".join(figures)}</div>'
 

@@ -45,14 +45,15 @@ class Diary(Progress):
             "run": str(moment.run),
             "stage": moment.stage,
             "stages": moment.config.train_stages,
+            "iterations": [moment.config.iterations(i) for i in range(moment.config.train_stages)],
             "done": moment.done,
-            "niter": moment.config.niter,
+            "niter": moment.niter,
             "size": [width, height],
             "fraction": standing.fraction,
             "left": standing.left,
         }
-        every = max(1, moment.config.niter // POINTS_PER_STAGE)
-        if terms and (moment.done % every == 0 or moment.done == moment.config.niter):
+        every = max(1, moment.niter // POINTS_PER_STAGE)
+        if terms and (moment.done % every == 0 or moment.done == moment.niter):
             losses = {name: round(float(value), 5) for name, value in terms.items()}
             self.entry["curves"].append([moment.stage, moment.done, losses])
         if time.monotonic() - self._written >= BEAT:

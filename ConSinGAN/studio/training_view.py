@@ -87,8 +87,8 @@ def sentence(message: str) -> str:
 def losses(job: Job) -> str:
     """HTML: the curves, as far as there are any."""
     progress = job.progress
-    points, niter = progress.get("curves") or [], progress.get("niter") or 0
-    return curves.draw(points, progress.get("stages") or 0, niter, texts.LOSSES)
+    points = progress.get("curves") or []
+    return curves.draw(points, progress.get("iterations") or [], texts.LOSSES)
 
 
 def preview(job: Job) -> Path | None:

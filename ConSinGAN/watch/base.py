@@ -35,6 +35,11 @@ class Moment:
     naive: Naive | None = None
 
     @property
+    def niter(self) -> int:
+        """How many iterations the stage gets."""
+        return self.config.iterations(self.stage)
+
+    @property
     def title(self) -> str:
         """The stage in words."""
         height, width = self.model.sizes[-1]

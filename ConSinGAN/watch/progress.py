@@ -34,7 +34,7 @@ class Progress(Watcher):
         config = moment.config
         sizes = moment.model.mode.trained_sizes(sizes_of(moment.model.reals), config)
         each = [
-            SHARE_OF_CALLS + estimate.work(config, sizes[: i + 1])
+            config.iterations(i) * (SHARE_OF_CALLS + estimate.work(config, sizes[: i + 1]))
             for i in range(config.train_stages)
         ]
         total = sum(each)
@@ -47,7 +47,7 @@ class Progress(Watcher):
         self.tell(moment, terms, self._standing(moment))
 
     def _standing(self, moment: Moment) -> Standing:
-        fraction = self._before + self._here * moment.done / moment.config.niter
+        fraction = self._before + self._here * moment.done / moment.niter
         now, left = time.monotonic(), None
         self._began = self._began or (now, fraction)
         start, share = self._began

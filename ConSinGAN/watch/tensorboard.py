@@ -56,8 +56,8 @@ class TensorBoard(Watcher):
             self._give_up(error)
 
     def iteration(self, moment: Moment, terms: Mapping[str, Tensor]) -> None:
-        every = max(1, moment.config.niter // SCALARS_PER_STAGE)
-        if self.writer is None or (moment.done % every and moment.done != moment.config.niter):
+        every = max(1, moment.niter // SCALARS_PER_STAGE)
+        if self.writer is None or (moment.done % every and moment.done != moment.niter):
             return
         try:
             for name, value in terms.items():

@@ -24,17 +24,17 @@ class Terminal(Watcher):
 
     def begin_stage(self, moment: Moment) -> None:
         self.start = moment.done
-        self.line_every = max(1, moment.config.niter // LINES_PER_STAGE)
+        self.line_every = max(1, moment.niter // LINES_PER_STAGE)
         self.started = self.shown = time.monotonic()
         self.pace, self.told_busy = Pace(), False
         self.terminal = console.shows_progress()
         self.bar = tqdm(
-            total=moment.config.niter, initial=moment.done, desc=moment.title, leave=True,
+            total=moment.niter, initial=moment.done, desc=moment.title, leave=True,
             disable=not self.terminal, dynamic_ncols=True, unit="it", file=console.Stderr(),
         )  # fmt: skip
 
     def iteration(self, moment: Moment, terms: Mapping[str, Tensor]) -> None:
-        done, niter = moment.done, moment.config.niter
+        done, niter = moment.done, moment.niter
         self.bar.update()
         self._tell_if_busy(moment)
         if self.terminal and time.monotonic() - self.shown > REFRESH_SECONDS:
