@@ -151,6 +151,11 @@ class TrainConfig(ModelConfig):
         0, "training", "iterations of the last third of the stages, the large ones; 0: as the "
         "others", low=0, scope=Scope.RUN,
     )  # fmt: skip
+    average: float = option(
+        0.0, "training", "decay, per iteration, of the running average of the last stage's "
+        "generator weights that the model draws with; 0: the weights themselves", low=0,
+        high=0.9999,
+    )  # fmt: skip
     train_window: int = option(
         0, "training", "side of the random windows that an iteration looks at where a stage is "
         "larger, pixels; 0: whole pictures", low=0, high=2**15,

@@ -35,7 +35,7 @@ REALS = {  # name: (bound, is the bound itself allowed)
     "noise_amp": (0, True), "checkpoint_seconds": (0, True), "max_megapixels": (0, False),
     "factor": (1, False), "adversarial": (0, True), "clip": (0, False), "r1": (0, True),
     "label_smoothing": (0, True), "began_gamma": (0, True), "fade_in": (0, True),
-    "scale_factor": (0.1, True),
+    "scale_factor": (0.1, True), "average": (0, True),
 }  # fmt: skip
 TEXTS = (
     "train_mode", "input_name", "naive_img", "model_dir", "output_dir", "activation", "mask",
