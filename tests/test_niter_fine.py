@@ -132,7 +132,7 @@ def test_fast_makes_one_critic_step_and_fewer_iterations_of_large_stages(
 ) -> None:
     config = fast(tmp_path, mode)
     assert (config.Dsteps, config.options_of("objective").lambda_grad) == (1, 1)
-    assert config.niter_fine == (0 if mode in LOOK_AT_CROPS else config.niter // 2)
+    assert config.niter_fine == (0 if mode in LOOK_AT_CROPS else round(0.45 * config.niter))
     assert config.train_window == 0
 
 
@@ -140,6 +140,7 @@ def test_fast_keeps_all_iterations_of_small_stages(tmp_path: Path) -> None:
     assert fast(tmp_path, max_size=90).niter_fine == 0
     assert fast(tmp_path, train_stages=2).niter_fine == 0
     assert fast(tmp_path, niter=1).niter_fine == 1
+    assert fast(tmp_path).niter_fine == 900
     assert fast(tmp_path, niter_fine=300).niter_fine == 300
     assert fast(tmp_path, niter_fine=0).niter_fine == 0
     assert fast(tmp_path, Dsteps=2).Dsteps == 2
