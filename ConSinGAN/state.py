@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from ConSinGAN import migrate
+from ConSinGAN import averaging, migrate
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.critics.base import Critic
 from ConSinGAN.errors import ConSinGANError, UsageError
@@ -25,7 +25,6 @@ Networks = dict[str, nn.Module]
 Optimizers = dict[str, Optimizer]  # of the networks that learn, by the network's name
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of every parameter
-AVERAGE = "average"  # what `average_weights` does
 
 
 class Diverged(ConSinGANError):
@@ -66,27 +65,6 @@ def set_learning_rates(
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
-
-
-@torch.no_grad()
-def average_weights(optimizer: Optimizer, decay: float, done: int) -> None:
-    """Let the running average of all weights that an optimizer holds take in how they are now.
-
-    done: iterations so far; an early average forgets sooner, or it would remember the beginning.
-    The averages lie beside Adam's moments, and are saved and restored with them.
-    """
-    weights = list(optimizer.state)  # those that have moved
-    for weight in weights:
-        optimizer.state[weight].setdefault(AVERAGE, weight.detach().clone())
-    averages = [optimizer.state[weight][AVERAGE] for weight in weights]
-    torch._foreach_lerp_(averages, weights, 1 - min(decay, done / (done + 9)))
-
-
-@torch.no_grad()
-def take_averages(optimizer: Optimizer) -> None:
-    """Let the weights be their averages."""
-    for weight, kept in optimizer.state.items():
-        weight.copy_(kept[AVERAGE])
 
 
 @dataclass
@@ -179,7 +157,9 @@ class TrainingState:
             state = _without_prefix(f"adam.{name}", tensors)
             if state:
                 found = {key: tuple(value.shape) for key, value in state.items()}
-                wanted = dict.fromkeys((*MOMENTS, AVERAGE), tuple(parameter.shape)) | {"step": ()}
+                wanted = dict.fromkeys((*MOMENTS, averaging.KEY), tuple(parameter.shape)) | {
+                    "step": ()
+                }
                 if not set(MOMENTS) <= set(found) or not found.items() <= wanted.items():
                     raise ValueError(name)
                 optimizer.state[parameter] = {k: v.to(device) for k, v in state.items()}

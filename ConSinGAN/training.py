@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ConSinGAN import beginning, console, estimate, hardware, images
+from ConSinGAN import averaging, beginning, console, estimate, hardware, images
 from ConSinGAN.config import TrainConfig
 from ConSinGAN.methods.adversarial import draft_error, has_collapsed
 from ConSinGAN.methods.judging import say_what_is_left_out
@@ -24,14 +24,7 @@ from ConSinGAN.noise import draw
 from ConSinGAN.pyramid import sizes_of
 from ConSinGAN.registry import METHODS, TASKS
 from ConSinGAN.run import RunDirectory
-from ConSinGAN.state import (
-    Diverged,
-    TrainingState,
-    average_weights,
-    make_optimizers,
-    set_learning_rates,
-    take_averages,
-)
+from ConSinGAN.state import Diverged, TrainingState, make_optimizers, set_learning_rates
 from ConSinGAN.watch.base import Moment, Stopped, Watcher
 from ConSinGAN.watch.group import Watchers
 
@@ -110,7 +103,7 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
     model, config = state.model, state.config
     begin_stage(state)
     state.optimizers = state.optimizers or make_optimizers(state.networks, config)
-    average = config.average if state.stage == config.train_stages - 1 else 0.0
+    decay = config.average if state.stage == config.train_stages - 1 else 0.0
     iterate = METHODS.load(config.recipe.method(model.mode.method))(state)
     saved_at = time.monotonic()
     at = Moment(run.path, run.stage(state.stage), state.stage, state.iteration, config, model,
@@ -121,8 +114,8 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
             start_iteration(state)
             terms = iterate(state.source.draw_input(model, state.streams))
             state.iteration += 1
-            if average:
-                average_weights(state.optimizers["generator"], average, state.iteration)
+            if decay:
+                averaging.update(state.optimizers["generator"], decay, state.iteration)
             due = time.monotonic() - saved_at >= config.checkpoint_seconds
             if model.device.type == "cpu" or due or is_checked(state):
                 check_finite(terms, state, run)
@@ -136,8 +129,8 @@ def train_stage(state: TrainingState, run: RunDirectory, watching: Watchers) -> 
                     f"interrupted in stage {state.stage + 1}, iteration {state.iteration}; "
                     f"go on with: {run.resume_command()}", stop,
                 )  # fmt: skip
-    if average:
-        take_averages(state.optimizers["generator"])
+    if decay:
+        averaging.take(state.optimizers["generator"])
     start_iteration(state)
 
 

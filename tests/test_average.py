@@ -12,9 +12,8 @@ from torch import nn
 from torch.optim import Adam
 
 import ConSinGAN
-from ConSinGAN import files, launch
+from ConSinGAN import averaging, files, launch
 from ConSinGAN.errors import ConSinGANError
-from ConSinGAN.state import average_weights, take_averages
 
 
 def test_it_is_the_recursion_in_float64() -> None:
@@ -32,9 +31,9 @@ def test_it_is_the_recursion_in_float64() -> None:
         averages = averages or now
         decay = min(0.7, done / (done + 9))
         averages = [decay * a + (1 - decay) * w for a, w in zip(averages, now, strict=True)]
-        average_weights(optimizer, 0.7, done)
+        averaging.update(optimizer, 0.7, done)
     assert not torch.allclose(averages[0], weights[0])
-    take_averages(optimizer)
+    averaging.take(optimizer)
     for average, weight in zip(averages, weights, strict=True):
         torch.testing.assert_close(weight.detach(), average, rtol=1e-12, atol=1e-12)
     assert torch.equal(still.detach(), torch.ones(2).double())
