@@ -131,7 +131,7 @@ def test_fast_makes_one_critic_step_and_fewer_iterations_of_large_stages(
     mode: str, tmp_path: Path
 ) -> None:
     config = fast(tmp_path, mode)
-    assert (config.Dsteps, config.options_of("objective").lambda_grad) == (1, 1)
+    assert (config.Dsteps, config.options_of("objective").lambda_grad) == (1, 0.5)
     assert config.niter_fine == (0 if mode in LOOK_AT_CROPS else round(0.45 * config.niter))
     assert config.train_window == 0
 
