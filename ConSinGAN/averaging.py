@@ -21,7 +21,8 @@ def update(optimizer: Optimizer, decay: float, done: int) -> None:
     """
     weights = list(optimizer.state)  # those that have moved
     for weight in weights:
-        optimizer.state[weight].setdefault(KEY, weight.detach().clone())
+        if KEY not in optimizer.state[weight]:
+            optimizer.state[weight][KEY] = weight.detach().clone()
     averages = [optimizer.state[weight][KEY] for weight in weights]
     torch._foreach_lerp_(averages, weights, 1 - min(decay, done / (done + 9)))
 

@@ -157,9 +157,8 @@ class TrainingState:
             state = _without_prefix(f"adam.{name}", tensors)
             if state:
                 found = {key: tuple(value.shape) for key, value in state.items()}
-                wanted = dict.fromkeys((*MOMENTS, averaging.KEY), tuple(parameter.shape)) | {
-                    "step": ()
-                }
+                wanted = dict.fromkeys((*MOMENTS, averaging.KEY), tuple(parameter.shape))
+                wanted["step"] = ()
                 if not set(MOMENTS) <= set(found) or not found.items() <= wanted.items():
                     raise ValueError(name)
                 optimizer.state[parameter] = {k: v.to(device) for k, v in state.items()}

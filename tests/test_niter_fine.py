@@ -75,6 +75,8 @@ def test_fine_stages_get_their_own_number(
     assert watcher.told == [(i, k + 1, n) for i, n in enumerate(numbers) for k in range(n)]
     assert watcher.fractions == sorted(watcher.fractions)
     assert watcher.fractions[-1] == pytest.approx(1)
+    for stage, number in enumerate(numbers):  # and its previews are of the end
+        assert list((whole / str(stage)).glob(f"fake_sample_{number}.png"))
     decayed = [k >= round(0.8 * n) for n in numbers for k in range(n)]
     assert rates == [pytest.approx(5e-5 if late else 5e-4) for late in decayed]
 

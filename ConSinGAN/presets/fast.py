@@ -29,8 +29,8 @@ class Fast(Preset):
         config = configure(values)
         mode = modes.get(config.train_mode)
         sizes = mode.stage_sizes(beginning.picture_size(config), config)
-        seen = mode.trained_sizes(sizes, config)
-        large = [max(seen[i]) > LARGE for i in config.fine_stages]
-        if all(large) and large and seen == sizes and not config.fine_tune:
+        whole = mode.trained_sizes(sizes, config) == sizes
+        large = any(max(sizes[i]) > LARGE for i in config.fine_stages[:1])  # so are those above
+        if whole and large and not config.fine_tune:
             values["niter_fine"] = max(1, round(SHARE * config.niter))
         return values

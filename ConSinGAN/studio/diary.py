@@ -36,6 +36,8 @@ class Diary(Progress):
     def begin_stage(self, moment: Moment) -> None:
         here = (moment.stage, moment.done)  # a run may go on from before its last point
         self.entry["curves"] = [p for p in self.entry["curves"] if (p[0], p[1]) <= here]
+        config = moment.config
+        self.entry["iterations"] = [config.iterations(i) for i in range(config.train_stages)]
         super().begin_stage(moment)
         self._write()
 
@@ -45,7 +47,6 @@ class Diary(Progress):
             "run": str(moment.run),
             "stage": moment.stage,
             "stages": moment.config.train_stages,
-            "iterations": [moment.config.iterations(i) for i in range(moment.config.train_stages)],
             "done": moment.done,
             "niter": moment.niter,
             "size": [width, height],

@@ -27,7 +27,7 @@ class Previews(Watcher):
 
     def iteration(self, moment: Moment, terms: Mapping[str, Tensor]) -> None:
         config = moment.config
-        if moment.done % config.preview_every and moment.done != config.niter:
+        if moment.done % config.preview_every and moment.done != moment.niter:
             return
         seed = [1, config.manualSeed or 0, moment.stage, moment.done]
         try:
